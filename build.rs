@@ -1,0 +1,20 @@
+//! Links the shim as an executable without libc where its start code is our own.
+
+use std::env;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-check-cfg=cfg(freestanding)");
+
+    let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
+    let freestanding =
+        target("OS") == "linux" && matches!(target("ARCH").as_str(), "x86_64" | "aarch64");
+    if freestanding {
+        println!("cargo:rustc-cfg=freestanding");
+        // The dynamic loader and libc's start-up are most of what a small
+        // program costs; see src/bin/gvm-shim/freestanding.rs.
+        for argument in ["-nostartfiles", "-nostdlib", "-static", "-no-pie"] {
+            println!("cargo:rustc-link-arg-bin=gvm-shim={argument}");
+        }
+    }
+}
