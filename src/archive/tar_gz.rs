@@ -1,0 +1,50 @@
+//! `.tar.gz`, as go.dev publishes them: one gzip member, regular files and
+//! directories, nothing else.
+
+use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
+use flate2::bufread::GzDecoder;
+use std::io::{BufRead, Read};
+use tar::EntryType;
+
+pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
+    let mut archive = tar::Archive::new(GzDecoder::new(reader));
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let name = entry.path_bytes().into_owned();
+        match entry.header().entry_type() {
+            EntryType::Regular => {}
+            EntryType::Directory => continue,
+            kind => {
+                let name = gvm_hot::path::display(&name).to_string();
+                return Err(hostile(format_args!("`{name}` is a {}", describe(kind))));
+            }
+        }
+        let executable = entry.header().mode().map_err(damaged)? & 0o111 != 0;
+        sink.file(&name, executable, &mut entry)?;
+    }
+
+    // What follows the end of the tar is padding, and the gzip's own checksum
+    // is looked at only at its end.
+    let mut gzip = archive.into_inner();
+    let mut padding = (&mut gzip).take(1 << 20);
+    std::io::copy(&mut padding, &mut std::io::sink()).map_err(damaged)?;
+    if gzip.read(&mut [0]).map_err(damaged)? != 0 {
+        return Err(hostile("it goes on after its end"));
+    }
+    let mut reader = gzip.into_inner();
+    if reader.fill_buf().map_err(damaged)?.is_empty() {
+        return Ok(());
+    }
+    Err(hostile("something follows its end"))
+}
+
+fn describe(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::Symlink => "symbolic link",
+        EntryType::Link => "hard link",
+        EntryType::Char | EntryType::Block => "device",
+        EntryType::Fifo => "named pipe",
+        EntryType::GNUSparse => "sparse file",
+        _ => "kind of entry that no archive of Go has",
+    }
+}

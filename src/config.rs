@@ -1,0 +1,94 @@
+//! Settings: `config.toml` in the store, and the variables that come before it.
+
+use crate::error::{Code, Error, Result};
+use crate::host::os;
+use crate::layout::Layout;
+use serde::Deserialize;
+use std::env;
+use std::path::Path;
+
+pub mod variable {
+    //! Every environment variable that gvm reads for itself. `GVM_ROOT` and
+    //! `GVM_VERSION` are read by the hot path (`layout`, `pin`); those of the go
+    //! command by `goenv`.
+
+    /// Base URL of the go.dev/dl layout: `https://…` or `file://…`.
+    pub const DL_URL: &str = "GVM_DL_URL";
+    /// `1` installs what a shim misses, `0` does not.
+    pub const AUTO_INSTALL: &str = "GVM_AUTO_INSTALL";
+}
+
+/// The official place of the go.dev/dl layout.
+pub const OFFICIAL_DL_URL: &str = "https://go.dev/dl";
+
+/// Where toolchains may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum SourceName {
+    /// The go.dev/dl layout at `dl_url`.
+    #[serde(rename = "go.dev")]
+    GoDev,
+    /// The go command's module proxy, GOPROXY.
+    #[serde(rename = "proxy")]
+    Proxy,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether a shim installs the version that it misses.
+    pub auto_install: bool,
+    /// Where to look, in this order.
+    pub sources: Vec<SourceName>,
+    /// Base URL of the go.dev/dl layout, without a closing slash.
+    pub dl_url: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            auto_install: false,
+            sources: vec![SourceName::GoDev, SourceName::Proxy],
+            dl_url: OFFICIAL_DL_URL.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and then the variables.
+    ///
+    /// # Errors
+    /// The file is no TOML or has a key that does not exist; a variable has a
+    /// value that means nothing.
+    pub fn load(layout: &Layout) -> Result<Self> {
+        let file = layout.config();
+        let file = Path::new(os(&file));
+        let text = match fs_err::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut config: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            Error::new(Code::Usage, format!("{}:{line}: {}", file.display(), error.message()))
+                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], dl_url = \"https://go.dev/dl\"")
+        })?;
+        if let Some(url) = set(variable::DL_URL) {
+            config.dl_url = url;
+        }
+        match set(variable::AUTO_INSTALL).as_deref() {
+            None => {}
+            Some("1" | "true") => config.auto_install = true,
+            Some("0" | "false") => config.auto_install = false,
+            Some(value) => {
+                let name = variable::AUTO_INSTALL;
+                return Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0")));
+            }
+        }
+        config.dl_url.truncate(config.dl_url.trim_end_matches('/').len());
+        Ok(config)
+    }
+}
+
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,500 @@
+//! Installing: source, digest, archive and store tied together.
+//!
+//! Three threads, so that download, digest, inflating and writing overlap: this
+//! one receives and hashes the archive, one unpacks it, one writes the files and
+//! hashes them for the h1. Between them are bounded queues, so memory stays small
+//! whatever the archive says.
+
+use crate::archive::{self, ArchiveError, ChunkReader, Format, Sink};
+use crate::error::{Code, Error, Result};
+use crate::path::display;
+use crate::platform::{self, Platform};
+use crate::source::http::Http;
+use crate::source::{Failure, Offer, Shape, Sources};
+use crate::store::{Evidence, Origin, Receipt, Store, Toolchain};
+use crate::trust::h1;
+use crate::trust::sha256::{Hasher, Sha256};
+use crate::ui::{self, Ui};
+use crate::version::Version;
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Chunks of the archive that may wait to be unpacked.
+const ARCHIVE_QUEUE: usize = 64;
+/// Parts of files that may wait to be written, of at most [`PART`] bytes each.
+const FILE_QUEUE: usize = 24;
+const PART: usize = 1 << 20;
+
+/// What to do about a toolchain that is installed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfPresent {
+    Keep,
+    Replace,
+}
+
+/// A toolchain, and whether it was there before.
+pub struct Installed {
+    pub toolchain: Toolchain,
+    pub was_present: bool,
+}
+
+/// Installs one version from the configured sources.
+///
+/// # Errors
+/// No source has it or what they have is refused, or the store cannot be
+/// written. The store is as it was then.
+pub fn install(
+    store: &Store,
+    sources: &Sources,
+    ui: &Ui,
+    version: Version,
+    platform: &Platform,
+    if_present: IfPresent,
+) -> Result<Installed> {
+    let present = |store: &Store| {
+        let found = store.find(version, platform).filter(|_| if_present == IfPresent::Keep);
+        found.map(|toolchain| Installed { toolchain, was_present: true })
+    };
+    if let Some(installed) = present(store) {
+        return Ok(installed);
+    }
+    let _lock = store.lock(version, platform, "installing", ui)?;
+    // Another process may have done it while we waited.
+    if let Some(installed) = present(store) {
+        return Ok(installed);
+    }
+    let toolchain = sources.fetch(version, platform, |offer| {
+        let staging = store.stage(ui)?;
+        let unpacked = receive(offer, &staging.goroot(), ui)?;
+        let receipt = unpacked.check(version, platform, &staging.goroot())?;
+        report(ui, version, platform, &receipt);
+        Ok(store.publish(staging, version, platform, &receipt, ui)?)
+    })?;
+    Ok(Installed { toolchain, was_present: false })
+}
+
+/// Installs an archive that the user has: a `.tar.gz` or `.zip` of go.dev, or a
+/// zip of a module proxy. It tells itself which version it is.
+///
+/// # Errors
+/// It is no archive of Go, is not for `platform`, or does not have the digest.
+pub fn install_file(
+    store: &Store,
+    ui: &Ui,
+    file: &Path,
+    sha256: Option<Sha256>,
+    platform: &Platform,
+    if_present: IfPresent,
+) -> Result<Installed> {
+    let path = fs_err::canonicalize(file)?;
+    let refused = |why: String| Error::new(Code::Refused, format!("{}: {why}", path.display()));
+    let url = reqwest::Url::from_file_path(&path)
+        .map_err(|()| refused("it has no absolute path".into()))?;
+    let mut head = [0; 4];
+    let mut opened = fs_err::File::open(&path)?;
+    if !opened.metadata()?.is_file() {
+        return Err(refused("it is not a file".into()));
+    }
+    let length = opened.read(&mut head)?;
+    let format = Format::of_bytes(&head[..length])
+        .ok_or_else(|| refused("it is neither a .tar.gz nor a .zip".into()))?;
+    let http = Http::default();
+    let offer = Offer {
+        response: http.get(url.as_str(), None).map_err(|error| refused(error.to_string()))?,
+        format,
+        shape: Shape::Unknown,
+        source: "file",
+        url: path.display().to_string(),
+        sha256,
+        size: None,
+    };
+    let told = |failure| match failure {
+        Failure::Here(error) => error,
+        Failure::Source(code, why) => Error::new(code, format!("{}: {why}", path.display())),
+    };
+    let staging = store.stage(ui)?;
+    let unpacked = receive(offer, &staging.goroot(), ui).map_err(told)?;
+    let version = unpacked.version(&staging.goroot()).map_err(told)?;
+    let _lock = store.lock(version, platform, "installing", ui)?;
+    if let Some(toolchain) = store.find(version, platform).filter(|_| if_present == IfPresent::Keep)
+    {
+        return Ok(Installed { toolchain, was_present: true });
+    }
+    let receipt = unpacked.check(version, platform, &staging.goroot()).map_err(told)?;
+    report(ui, version, platform, &receipt);
+    let toolchain = store.publish(staging, version, platform, &receipt, ui)?;
+    Ok(Installed { toolchain, was_present: false })
+}
+
+/// Says what there is no proof of.
+fn report(ui: &Ui, version: Version, platform: &Platform, receipt: &Receipt) {
+    if receipt.evidence == Evidence::None {
+        ui.warn(format_args!(
+            "Go {version} for {platform} was NOT PROVED: {} publishes no digest of it, and the \
+             checksum database is not asked yet",
+            match receipt.origin.source.as_str() {
+                "proxy" => "the module proxy",
+                "file" =>
+                    "nobody but you has seen this file; --sha256 DIGEST tells what it must be",
+                _ => "its source",
+            }
+        ));
+    }
+}
+
+/// A tree in staging, not yet believed.
+struct Unpacked {
+    tree: h1::Tree,
+    files: u64,
+    bytes: u64,
+    shape: Shape,
+    origin: Origin,
+    evidence: Evidence,
+}
+
+/// Receives an archive into `goroot`, and holds it against its published digest
+/// and size.
+fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure> {
+    let refused = |why: String| Failure::Source(Code::Refused, why);
+    if offer.response.is_html() {
+        return Err(refused("it sent a web page in place of an archive".into()));
+    }
+    let label = offer.url.rsplit('/').next().unwrap_or_default().to_string();
+    let total = offer.size.or(offer.response.length);
+    let progress = ui.progress(&label, total);
+
+    let (chunks, archive_queue) = sync_channel::<Bytes>(ARCHIVE_QUEUE);
+    let (parts, file_queue) = sync_channel::<Part>(FILE_QUEUE);
+    let (format, shape) = (offer.format, offer.shape.clone());
+    let (transfer, unpacked, written) = thread::scope(|scope| {
+        let unpacking = scope.spawn(move || {
+            let mut unpacker = Unpacker { shape, parts };
+            archive::unpack(format, ChunkReader::new(archive_queue), &mut unpacker)?;
+            Ok::<Shape, ArchiveError>(unpacker.shape)
+        });
+        let writing = scope.spawn(move || write_files(&file_queue, goroot));
+        let transfer = transfer(&mut offer, chunks, |bytes| progress.advance(bytes));
+        (transfer, join(unpacking), join(writing))
+    });
+    drop(progress);
+
+    // The first cause counts: without the disk nothing goes on, and whatever
+    // came of an archive that broke off or was altered is its consequence.
+    let written = written?;
+    let transfer = transfer.map_err(|error| Failure::Source(Code::Network, error.to_string()))?;
+    if let Transfer::Complete { digest, size } = &transfer {
+        if let Some(expected) = offer.size.filter(|expected| expected != size) {
+            return Err(refused(format!("{label} has {size} bytes and should have {expected}")));
+        }
+        if let Some(expected) = offer.sha256.filter(|expected| expected != digest) {
+            return Err(refused(format!(
+                "{label} is not what was published: its sha256 is {digest} and should be {expected}"
+            )));
+        }
+    }
+    let shape = match unpacked {
+        Ok(shape) => shape,
+        Err(ArchiveError::Sink(error)) => return Err(error.into()),
+        Err(error) => return Err(refused(error.to_string())),
+    };
+    let Transfer::Complete { digest, size } = transfer else {
+        return Err(refused("the archive goes on after its end".into()));
+    };
+    let evidence = if offer.sha256.is_some() { Evidence::PublishedSha256 } else { Evidence::None };
+    Ok(Unpacked {
+        tree: written.tree,
+        files: written.files,
+        bytes: written.bytes,
+        shape,
+        origin: Origin {
+            source: offer.source.into(),
+            url: offer.url,
+            sha256: digest.to_string(),
+            size,
+        },
+        evidence,
+    })
+}
+
+/// The result of a thread; a panic goes on here.
+fn join<T>(thread: thread::ScopedJoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+enum Transfer {
+    Complete {
+        digest: Sha256,
+        size: u64,
+    },
+    /// The unpacker had enough before the end, and says why.
+    Unwanted,
+}
+
+/// Passes the body on to the unpacker and hashes it.
+fn transfer(
+    offer: &mut Offer,
+    chunks: SyncSender<Bytes>,
+    advance: impl Fn(u64),
+) -> Result<Transfer, crate::source::http::HttpError> {
+    let mut hasher = Hasher::default();
+    let mut size = 0;
+    while let Some(chunk) = offer.response.chunk()? {
+        advance(chunk.len() as u64);
+        hasher.update(&chunk);
+        size += chunk.len() as u64;
+        if chunks.send(chunk).is_err() {
+            return Ok(Transfer::Unwanted);
+        }
+    }
+    Ok(Transfer::Complete { digest: hasher.finish(), size })
+}
+
+/// A part of a file on its way to the disk.
+enum Part {
+    /// The next ones belong to this file, by its path in GOROOT.
+    Begin {
+        path: String,
+        executable: bool,
+    },
+    Data(Vec<u8>),
+}
+
+/// Hands an archive's files to the writer under their paths in GOROOT.
+struct Unpacker {
+    shape: Shape,
+    parts: SyncSender<Part>,
+}
+
+impl Unpacker {
+    fn send(&self, part: Part) -> Result<(), ArchiveError> {
+        // The writer hangs up when it fails, and its error is the one that counts.
+        self.parts.send(part).map_err(|_| ArchiveError::Sink(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    /// The path in GOROOT of a name in the archive, and whether it is executable.
+    fn place(&mut self, name: &str, executable: bool) -> Result<(String, bool), ArchiveError> {
+        let refused = |why: &str| {
+            let name = display(name.as_bytes()).to_string();
+            ArchiveError::Hostile(format!("`{name}` {why}"))
+        };
+        if self.shape == Shape::Unknown {
+            self.shape = shape_of(name).ok_or_else(|| refused("is in no archive of Go"))?;
+        }
+        match &self.shape {
+            Shape::Module { version, platform } => {
+                let prefix = h1::module_prefix(*version, platform);
+                let path = name
+                    .strip_prefix(&prefix)
+                    .ok_or_else(|| refused(&format!("is not under {prefix}")))?;
+                let (directory, file) = split(path);
+                match file {
+                    "go.mod" => Err(refused("is in no module zip: it holds them as _go.mod")),
+                    "_go.mod" => Ok((format!("{directory}go.mod"), false)),
+                    _ => Ok((path.into(), is_executable(directory, file))),
+                }
+            }
+            _ => {
+                let path = name.strip_prefix("go/").ok_or_else(|| refused("is not under go/"))?;
+                // It would have the same h1 as a go.mod.
+                if split(path).1 == "_go.mod" {
+                    return Err(refused("is in no archive of go.dev"));
+                }
+                Ok((path.into(), executable))
+            }
+        }
+    }
+}
+
+/// A path's directory with its slash, and its last part.
+fn split(path: &str) -> (&str, &str) {
+    path.split_at(path.rfind('/').map_or(0, |at| at + 1))
+}
+
+/// Which files of a module zip, which carries no modes, are executable in the
+/// distribution (src/cmd/distpack/archive.go).
+fn is_executable(directory: &str, file: &str) -> bool {
+    let is_script = [".bash", ".sh", ".pl", ".rc"].iter().any(|end| file.ends_with(end));
+    let is_exec = file.starts_with("go_") && file.ends_with("_exec");
+    matches!(directory, "bin/") || directory.starts_with("pkg/tool/") || is_script || is_exec
+}
+
+/// What a file of the user's is, by the first name in it.
+fn shape_of(name: &str) -> Option<Shape> {
+    if name.starts_with("go/") {
+        return Some(Shape::Go);
+    }
+    let module = name.strip_prefix(h1::TOOLCHAIN_MODULE)?.strip_prefix("@v0.0.1-")?;
+    let (release, platform) = module.split_once('/')?.0.rsplit_once('.')?;
+    let version = Version::parse_toolchain(release)?;
+    Some(Shape::Module { version, platform: Platform::parse(platform)? })
+}
+
+impl Sink for Unpacker {
+    fn file(
+        &mut self,
+        name: &str,
+        executable: bool,
+        content: &mut dyn Read,
+    ) -> Result<(), ArchiveError> {
+        let (path, executable) = self.place(name, executable)?;
+        self.send(Part::Begin { path, executable })?;
+        loop {
+            let mut data = Vec::new();
+            let read = content.take(PART as u64).read_to_end(&mut data);
+            let length = read.map_err(|error| ArchiveError::Damaged(error.to_string()))?;
+            if length > 0 {
+                self.send(Part::Data(data))?;
+            }
+            if length < PART {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    tree: h1::Tree,
+    files: u64,
+    bytes: u64,
+}
+
+/// Writes files as their parts come.
+fn write_files(parts: &Receiver<Part>, goroot: &Path) -> Result<Written, Failure> {
+    let mut written = Written::default();
+    let mut directories = HashSet::new();
+    let mut current: Option<(String, fs_err::File, Hasher)> = None;
+    for part in parts {
+        match part {
+            Part::Begin { path, executable } => {
+                written.close(current.take());
+                let file = goroot.join(&path);
+                let directory = file.parent().unwrap_or(goroot).to_path_buf();
+                if !directories.contains(&directory) {
+                    fs_err::create_dir_all(&directory)?;
+                    directories.insert(directory);
+                }
+                let opened = create(&file, executable).map_err(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => {
+                        let path = display(path.as_bytes()).to_string();
+                        Failure::Source(Code::Refused, format!("`{path}` is twice in the archive"))
+                    }
+                    _ => error.into(),
+                })?;
+                current = Some((path, opened, Hasher::default()));
+            }
+            Part::Data(data) => {
+                if let Some((_, file, hasher)) = &mut current {
+                    file.write_all(&data)?;
+                    hasher.update(&data);
+                    written.bytes += data.len() as u64;
+                }
+            }
+        }
+    }
+    written.close(current);
+    Ok(written)
+}
+
+impl Written {
+    fn close(&mut self, file: Option<(String, fs_err::File, Hasher)>) {
+        if let Some((path, _, hasher)) = file {
+            self.tree.add(&path, hasher.finish());
+            self.files += 1;
+        }
+    }
+}
+
+/// A new file; one of that name must not be there yet.
+fn create(file: &PathBuf, executable: bool) -> io::Result<fs_err::File> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt;
+        options.mode(if executable { 0o777 } else { 0o666 });
+    }
+    #[cfg(not(unix))]
+    let _ = executable;
+    options.open(file)
+}
+
+impl Unpacked {
+    /// The version that the tree says it is.
+    fn version(&self, goroot: &Path) -> Result<Version, Failure> {
+        let refused = |why: String| Failure::Source(Code::Refused, why);
+        let text = match fs_err::read_to_string(goroot.join("VERSION")) {
+            Ok(text) => text,
+            Err(_) => return Err(refused("it has no VERSION file, so it is no Go".into())),
+        };
+        let name = text.lines().next().unwrap_or_default().trim();
+        let version = Version::parse_toolchain(name).filter(|version| !version.is_language());
+        version.ok_or_else(|| {
+            let name = display(name.as_bytes()).to_string();
+            refused(format!("its VERSION file says `{name}`, which is no release of Go"))
+        })
+    }
+
+    /// Looks whether the tree is the Go that is wanted, and writes its receipt.
+    fn check(
+        self,
+        version: Version,
+        platform: &Platform,
+        goroot: &Path,
+    ) -> Result<Receipt, Failure> {
+        let refused = |why: String| Failure::Source(Code::Refused, why);
+        let found = self.version(goroot)?;
+        if found != version {
+            return Err(refused(format!("it is Go {found} and should be {version}")));
+        }
+        let suffix = if platform.os == "windows" { ".exe" } else { "" };
+        let go = goroot.join("bin").join(format!("go{suffix}"));
+        let mut head = Vec::new();
+        let opened = fs_err::File::open(&go).map_err(|_| refused("it has no bin/go".into()))?;
+        opened.take(platform::EXECUTABLE_HEAD as u64).read_to_end(&mut head)?;
+        match platform::of_executable(&head) {
+            Some(found) if found == *platform => {}
+            Some(found) => {
+                return Err(refused(format!("its go is for {found}, and {platform} is wanted")));
+            }
+            None => return Err(refused(format!("its go is no executable for {platform}"))),
+        }
+        if let Shape::Module { version: named, platform: on } = &self.shape
+            && (*named, on) != (version, platform)
+        {
+            return Err(refused(format!("its files say that it is Go {named} for {on}")));
+        }
+        Ok(Receipt {
+            version: format!("go{version}"),
+            os: platform.os.clone(),
+            arch: platform.arch.clone(),
+            origin: self.origin,
+            evidence: self.evidence,
+            h1: self.tree.h1(&h1::module_prefix(version, platform)),
+            files: self.files,
+            bytes: self.bytes,
+            installed_at: humantime::format_rfc3339_seconds(std::time::SystemTime::now())
+                .to_string(),
+            gvm: env!("CARGO_PKG_VERSION").into(),
+        })
+    }
+}
+
+/// The line for a person when it is done.
+#[must_use]
+pub fn summary(toolchain: &Toolchain) -> String {
+    let on = if toolchain.platform.is_host() {
+        String::new()
+    } else {
+        format!(" for {}", toolchain.platform)
+    };
+    let size = toolchain.receipt().map_or_else(String::new, |receipt| {
+        format!(", {}, {}", ui::bytes(receipt.bytes), receipt.evidence.label())
+    });
+    format!("installed Go {}{on}{size}", toolchain.version)
+}

@@ -1,0 +1,293 @@
+//! Bytes by URL: `https`, `http` and `file`.
+
+use bytes::Bytes;
+use reqwest::{Url, redirect};
+use std::cell::OnceCell;
+use std::fmt;
+use std::io::Read;
+use std::time::Duration;
+
+/// Long enough for a slow network, short enough to go on to the next source.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two reads, not in all: toolchains are large.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_REDIRECTS: usize = 10;
+const FILE_CHUNK: usize = 256 << 10;
+
+/// Why a URL gave nothing, in a clause that goes behind its host.
+#[derive(Debug, Clone)]
+pub struct HttpError(String);
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for HttpError {}
+
+/// Makes requests. Nothing is set up before the first one.
+#[derive(Default)]
+pub struct Http {
+    connection: OnceCell<(tokio::runtime::Runtime, reqwest::Client)>,
+}
+
+/// An answer whose body has not been read yet.
+pub struct Response<'a> {
+    http: &'a Http,
+    pub status: u16,
+    /// Of the body, where the server says it.
+    pub length: Option<u64>,
+    pub content_type: String,
+    pub etag: Option<String>,
+    body: Body,
+    received: u64,
+}
+
+enum Body {
+    Http(Box<reqwest::Response>),
+    File(fs_err::File),
+    None,
+}
+
+impl Http {
+    /// Asks for a URL. An answer of whatever status is a [`Response`]; a file
+    /// that is not there is a 404.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn get(&self, url: &str, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
+        let parsed = Url::parse(url).map_err(|_| HttpError("that is no URL".into()))?;
+        match parsed.scheme() {
+            "file" => self.open_file(&parsed),
+            "http" | "https" => self.request(parsed, etag),
+            scheme => Err(HttpError(format!("{scheme}:// is no way to download"))),
+        }
+    }
+
+    fn open_file(&self, url: &Url) -> Result<Response<'_>, HttpError> {
+        let path = url.to_file_path().map_err(|()| HttpError("that names no file".into()))?;
+        let mut response = Response {
+            http: self,
+            status: 200,
+            length: None,
+            content_type: String::new(),
+            etag: None,
+            body: Body::None,
+            received: 0,
+        };
+        match fs_err::File::open(&path).and_then(|file| Ok((file.metadata()?, file))) {
+            Ok((metadata, file)) if metadata.is_file() => {
+                response.length = Some(metadata.len());
+                response.body = Body::File(file);
+            }
+            Ok(_) => response.status = 404,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => response.status = 404,
+            Err(error) => return Err(HttpError(error.to_string())),
+        }
+        Ok(response)
+    }
+
+    fn request(&self, url: Url, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
+        let (runtime, client) = self.connection()?;
+        let mut request = client.get(url);
+        if let Some(etag) = etag {
+            request = request.header(reqwest::header::IF_NONE_MATCH, etag);
+        }
+        let answer =
+            runtime.block_on(async { request.send().await }).map_err(|error| sentence(&error))?;
+        let header = |name| {
+            answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
+        };
+        Ok(Response {
+            http: self,
+            status: answer.status().as_u16(),
+            length: answer.content_length(),
+            content_type: header(reqwest::header::CONTENT_TYPE).unwrap_or_default(),
+            etag: header(reqwest::header::ETAG),
+            body: Body::Http(Box::new(answer)),
+            received: 0,
+        })
+    }
+
+    fn connection(&self) -> Result<&(tokio::runtime::Runtime, reqwest::Client), HttpError> {
+        if let Some(connection) = self.connection.get() {
+            return Ok(connection);
+        }
+        // Fails when one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(redirect::Policy::custom(follow))
+            .build()
+            .map_err(|error| sentence(&error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| HttpError(error.to_string()))?;
+        Ok(self.connection.get_or_init(|| (runtime, client)))
+    }
+}
+
+/// Follows redirects, but never from TLS to plain text.
+fn follow(attempt: redirect::Attempt) -> redirect::Action {
+    let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+    if attempt.previous().len() > MAX_REDIRECTS {
+        attempt.error("it redirects in circles")
+    } else if !matches!(attempt.url().scheme(), "http" | "https")
+        || was_secure && attempt.url().scheme() != "https"
+    {
+        attempt.error("it redirects to an address without TLS")
+    } else {
+        attempt.follow()
+    }
+}
+
+impl Response<'_> {
+    /// The next part of the body; `None` at its end.
+    ///
+    /// # Errors
+    /// The connection broke, or the server stopped before the length it had told.
+    pub fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let chunk = match &mut self.body {
+            Body::None => None,
+            Body::File(file) => {
+                let mut buffer = vec![0; FILE_CHUNK];
+                let length = file.read(&mut buffer).map_err(|e| HttpError(e.to_string()))?;
+                buffer.truncate(length);
+                (length > 0).then(|| Bytes::from(buffer))
+            }
+            Body::Http(answer) => {
+                let (runtime, _) = self.http.connection()?;
+                match runtime.block_on(async { answer.chunk().await }) {
+                    Ok(chunk) => chunk,
+                    Err(error) => {
+                        let why = sentence(&error);
+                        let of = self.length.map_or_else(String::new, |all| format!(" of {all}"));
+                        let received = self.received;
+                        return Err(HttpError(format!(
+                            "the transfer broke off after {received}{of} bytes: {why}"
+                        )));
+                    }
+                }
+            }
+        };
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
+    }
+
+    /// The whole body, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Response::chunk`], or it is larger.
+    pub fn bytes(mut self, limit: usize) -> Result<Vec<u8>, HttpError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk()? {
+            body.extend_from_slice(&chunk);
+            if body.len() > limit {
+                return Err(HttpError(format!("the answer is larger than {limit} bytes")));
+            }
+        }
+        Ok(body)
+    }
+
+    /// Whether it is a page for people, as a proxy's login is.
+    #[must_use]
+    pub fn is_html(&self) -> bool {
+        self.content_type.starts_with("text/html")
+    }
+
+    /// What the server says about a status that is not 200: its own sentence,
+    /// where it sent one as plain text.
+    #[must_use]
+    pub fn refusal(self) -> String {
+        let status = self.status;
+        let is_text = self.content_type.starts_with("text/plain");
+        let body = if is_text { self.bytes(64 << 10).unwrap_or_default() } else { Vec::new() };
+        let first =
+            body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|l| !l.is_empty());
+        match first {
+            Some(line) => {
+                let line = gvm_hot::path::display(&line[..line.len().min(200)]).to_string();
+                format!("it answered {status}: {line}")
+            }
+            None => format!("it answered {status}"),
+        }
+    }
+}
+
+/// An error of the network as a clause for people.
+fn sentence(error: &reqwest::Error) -> HttpError {
+    let mut causes = Vec::new();
+    let mut at: Option<&dyn std::error::Error> = Some(error);
+    while let Some(cause) = at {
+        causes.push(cause.to_string());
+        at = cause.source();
+    }
+    let all = causes.join(": ").to_lowercase();
+    let deepest = causes.pop().unwrap_or_default();
+    let deepest = gvm_hot::path::display(deepest.as_bytes()).to_string();
+    HttpError(if all.contains("certificate") {
+        format!("its certificate is not trusted: {deepest}")
+    } else if all.contains("dns") || all.contains("lookup") {
+        "its name cannot be resolved".into()
+    } else if error.is_timeout() {
+        "it does not answer in time".into()
+    } else if error.is_redirect() {
+        deepest
+    } else if error.is_connect() {
+        format!("it cannot be reached: {deepest}")
+    } else {
+        deepest
+    })
+}
+
+/// A URL as it may be shown: without user and password, even where it is none.
+#[must_use]
+pub fn shown(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
+        None => url.into(),
+    }
+}
+
+/// The part of a URL that people know a place by.
+#[must_use]
+pub fn host(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(parsed) if parsed.scheme() == "file" => shown(url),
+        Ok(parsed) => {
+            let host = parsed.host_str().unwrap_or_default();
+            parsed.port().map_or_else(|| host.into(), |port| format!("{host}:{port}"))
+        }
+        Err(_) => shown(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(shown("https://u:p@a.example/x"), "https://a.example/x");
+        assert_eq!(shown("https://a.example/x"), "https://a.example/x");
+        assert_eq!(shown("https://u:p@["), "https://[");
+        assert_eq!(shown("https://a.example/x@v1"), "https://a.example/x@v1");
+        assert_eq!(host("https://u:p@a.example:81/x"), "a.example:81");
+    }
+
+    #[test]
+    fn only_ways_to_download_are_followed() {
+        let http = Http::default();
+        for url in ["ftp://a.example/x", "javascript:1", "/etc/passwd", ""] {
+            assert!(http.get(url, None).is_err(), "{url}");
+        }
+        let missing = http.get("file:///nonexistent/file", None).unwrap();
+        assert_eq!(missing.status, 404);
+    }
+}

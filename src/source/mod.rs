@@ -1,0 +1,281 @@
+//! Where toolchains come from, asked in the configured order.
+
+mod cache;
+mod go_dev;
+pub mod http;
+mod proxy;
+
+use crate::archive::Format;
+use crate::catalog::Catalog;
+use crate::config::{Config, SourceName};
+use crate::error::{Code, Error, Result};
+use crate::goenv;
+use crate::platform::Platform;
+use crate::store::Store;
+use crate::trust::sha256::Sha256;
+use crate::ui::Ui;
+use crate::version::{Request, Version};
+use go_dev::GoDev;
+use http::{Http, Response};
+use proxy::ModuleProxy;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+/// Why a source was passed over, as a sentence that names it.
+#[derive(Clone, Debug)]
+pub struct PassedOver {
+    pub code: Code,
+    pub reason: String,
+}
+
+impl PassedOver {
+    fn new(code: Code, source: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self { code, reason: format!("{source}: {why}") }
+    }
+}
+
+/// An archive that a source is ready to send.
+pub struct Offer<'a> {
+    pub response: Response<'a>,
+    pub format: Format,
+    pub shape: Shape,
+    /// For the receipt: `go.dev`, `proxy`, `file`.
+    pub source: &'static str,
+    /// Without a password.
+    pub url: String,
+    /// What the archive has to be, where the source publishes it.
+    pub sha256: Option<Sha256>,
+    pub size: Option<u64>,
+}
+
+/// What the names in an archive begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `go/`: the archives of go.dev.
+    Go,
+    /// `golang.org/toolchain@…/`: the zips of the module proxy.
+    Module { version: Version, platform: Platform },
+    /// A file of the user's: one of the two.
+    Unknown,
+}
+
+/// The catalog, and how it was come by.
+pub struct Known {
+    pub catalog: Catalog,
+    /// It may lack releases: a module proxy's list, or one of an earlier day.
+    pub is_hint: bool,
+}
+
+enum Source {
+    GoDev(GoDev),
+    Proxy(ModuleProxy),
+}
+
+/// The configured sources.
+pub struct Sources<'a> {
+    http: Http,
+    store: &'a Store,
+    ui: Ui,
+    sources: Vec<Source>,
+    /// The same reason is told once.
+    told: RefCell<Vec<String>>,
+    told_stale: Cell<bool>,
+}
+
+impl<'a> Sources<'a> {
+    /// # Errors
+    /// GOPROXY or the base URL cannot be read.
+    pub fn new(config: &Config, store: &'a Store, ui: Ui) -> Result<Self> {
+        let sources = config.sources.iter().map(|name| {
+            Ok(match name {
+                SourceName::GoDev => Source::GoDev(GoDev::new(&config.dl_url)),
+                SourceName::Proxy => Source::Proxy(ModuleProxy::new(goenv::goproxy(store))?),
+            })
+        });
+        let sources = sources.collect::<Result<Vec<_>>>()?;
+        if sources.is_empty() {
+            let message = "sources = [] in config.toml leaves nowhere to download from";
+            return Err(Error::new(Code::Usage, message)
+                .hint("the default is: sources = [\"go.dev\", \"proxy\"]"));
+        }
+        Ok(Self {
+            http: Http::default(),
+            store,
+            ui,
+            sources,
+            told: RefCell::default(),
+            told_stale: Cell::default(),
+        })
+    }
+
+    /// All releases that can be known now: those of the first source that
+    /// answers, with what is cached of those before it.
+    ///
+    /// # Errors
+    /// No source answers and nothing is cached.
+    pub fn catalog(&self) -> Result<Known> {
+        let mut known = Known { catalog: Catalog::default(), is_hint: true };
+        let mut reasons = Vec::new();
+        for source in &self.sources {
+            let (listed, is_hint) = match source {
+                Source::GoDev(source) => (source.index(&self.http, self.store), false),
+                Source::Proxy(source) => (source.list(&self.http, self.store), true),
+            };
+            match listed {
+                Ok(listed) => {
+                    known.catalog.merge(listed.catalog);
+                    match listed.stale {
+                        None => {
+                            known.is_hint = is_hint;
+                            return Ok(known);
+                        }
+                        Some(stale) => {
+                            if !self.told_stale.replace(true) {
+                                self.ui.say(stale);
+                            }
+                        }
+                    }
+                }
+                Err(passed) => {
+                    self.tell(&passed);
+                    reasons.push(passed);
+                }
+            }
+        }
+        if known.catalog.is_empty() {
+            return Err(nowhere("no source tells which releases of Go there are", &reasons));
+        }
+        Ok(known)
+    }
+
+    /// The release that a request asks for when it is installed: the newest
+    /// that fits. An exact version is taken at its word.
+    ///
+    /// # Errors
+    /// There is none, or no source tells.
+    pub fn release(&self, request: Request, platform: &Platform) -> Result<Version> {
+        if let Some(version) = request.exact() {
+            return Ok(version);
+        }
+        let known = self.catalog()?;
+        let mut chosen = known.catalog.choose(request, platform);
+        if known.is_hint {
+            // A proxy's list names what that proxy has seen; a newer patch may
+            // be there all the same.
+            for source in &self.sources {
+                if let Source::Proxy(proxy) = source {
+                    chosen = proxy.newer(&self.http, request, chosen, platform);
+                }
+            }
+        }
+        let newest = known.catalog.choose(Request::Latest, platform);
+        match chosen {
+            Some(version) if version.is_release() => Ok(version),
+            Some(version) => Err(Error::new(
+                Code::NoSuchRelease,
+                format!("Go {request} is not released yet; its newest pre-release is {version}"),
+            )
+            .hint(format!("to install that: gvm install {version}"))),
+            None => {
+                let newest = newest.map_or_else(String::new, |v| format!("; the newest is {v}"));
+                let message = format!("there is no release of Go {request} for {platform}{newest}");
+                Err(Error::new(Code::NoSuchRelease, message).hint("to see all: gvm list-remote"))
+            }
+        }
+    }
+
+    /// Lets `accept` have the archive from the first source that has it. When a
+    /// source fails, or `accept` refuses what it sent, the next one is asked.
+    ///
+    /// # Errors
+    /// No source had it, with the reason of each; or what `accept` says of this
+    /// machine.
+    pub fn fetch<T>(
+        &self,
+        version: Version,
+        platform: &Platform,
+        mut accept: impl FnMut(Offer) -> Result<T, Failure>,
+    ) -> Result<T> {
+        let mut reasons: Vec<PassedOver> = Vec::new();
+        for source in &self.sources {
+            let offer = match source {
+                Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
+                Source::Proxy(source) => source.offer(&self.http, version, platform),
+            };
+            let passed = match offer {
+                Ok(offer) => {
+                    let place = http::host(&offer.url);
+                    match accept(offer) {
+                        Ok(accepted) => return Ok(accepted),
+                        Err(Failure::Here(error)) => return Err(error),
+                        Err(Failure::Source(code, why)) => PassedOver::new(code, place, why),
+                    }
+                }
+                Err(passed) => passed,
+            };
+            self.tell(&passed);
+            reasons.push(passed);
+        }
+        Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
+    }
+
+    /// What is known of the releases without asking anybody; for completions.
+    #[must_use]
+    pub fn kept_catalog(&self) -> Catalog {
+        let mut catalog = Catalog::default();
+        for source in &self.sources {
+            let kept = match source {
+                Source::GoDev(source) => source.kept_index(self.store),
+                Source::Proxy(source) => source.kept_list(self.store),
+            };
+            catalog.merge(kept.unwrap_or_default());
+        }
+        catalog
+    }
+
+    /// One line for each source that is passed over.
+    fn tell(&self, passed: &PassedOver) {
+        let mut told = self.told.borrow_mut();
+        if !told.contains(&passed.reason) {
+            match passed.code {
+                Code::Refused => self.ui.warn(format_args!("passed over {}", passed.reason)),
+                _ => self.ui.say(format_args!("passed over {}", passed.reason)),
+            }
+            told.push(passed.reason.clone());
+        }
+    }
+}
+
+/// Why an offer did not become a toolchain.
+#[derive(Debug)]
+pub enum Failure {
+    /// The source's fault: another one may do better.
+    Source(Code, String),
+    /// This machine's fault: no other source helps.
+    Here(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Here(error.into())
+    }
+}
+
+/// The error when every source was passed over. What was refused weighs most,
+/// then that there is no such thing, then that nobody answered.
+fn nowhere(what: &str, reasons: &[PassedOver]) -> Error {
+    let has = |code| reasons.iter().any(|passed| passed.code == code);
+    let code = [Code::Refused, Code::NoSuchRelease, Code::Network]
+        .into_iter()
+        .find(|&code| has(code))
+        .unwrap_or(Code::Network);
+    let error = Error::new(code, what);
+    let error = reasons.iter().fold(error, |error, passed| error.hint(passed.reason.clone()));
+    match code {
+        Code::NoSuchRelease => error.hint("to see what there is: gvm list-remote"),
+        Code::Network => {
+            error.hint("to take a file instead: gvm install --from FILE --sha256 DIGEST")
+        }
+        _ => error,
+    }
+}

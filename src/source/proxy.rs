@@ -1,0 +1,257 @@
+//! Go module proxies: `golang.org/toolchain` by GOPROXY's rules (cmd/go,
+//! internal/modfetch/proxy.go).
+
+use super::cache::{self, Listed};
+use super::http::{self, Http, Response};
+use super::{Offer, PassedOver, Shape};
+use crate::archive::Format;
+use crate::catalog::index;
+use crate::error::{Code, Error, Result};
+use crate::goenv::Setting;
+use crate::platform::Platform;
+use crate::store::Store;
+use crate::trust::h1::{TOOLCHAIN_MODULE, module_version};
+use crate::version::{Request, Version};
+
+/// What `direct` means for this one module: its import comment names a proxy of
+/// the Go team's own (golang/website, internal/dl).
+const DIRECT: &str = "https://go.dev/dl/mod";
+
+/// Between two misses a release may exist: 1.7.2 was never published as a module.
+const MISSES_BEFORE_THE_END: u32 = 2;
+
+/// One entry of GOPROXY.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    /// Without a closing slash.
+    url: String,
+    /// What was typed: a URL without a password, or `direct`.
+    name: String,
+    /// Followed by `|`: the next entry is asked after any error, not only after
+    /// a 404 or 410.
+    falls_back: bool,
+}
+
+pub(super) struct ModuleProxy {
+    entries: Vec<Entry>,
+    setting: Setting,
+}
+
+/// What an entry answered.
+enum Answer<'a> {
+    Found(Box<Response<'a>>, String),
+    Passed(PassedOver),
+}
+
+impl ModuleProxy {
+    pub(super) fn new(setting: Setting) -> Result<Self> {
+        let entries = parse(&setting.value).map_err(|why| {
+            let Setting { value, origin } = &setting;
+            let value = value.split([',', '|']).map(http::shown).collect::<Vec<_>>().join(",");
+            Error::new(Code::Usage, format!("GOPROXY={value} ({origin}): {why}"))
+                .hint("to set Go's default: go env -u GOPROXY")
+        })?;
+        Ok(Self { entries, setting })
+    }
+
+    fn off(&self) -> PassedOver {
+        let why = format!("GOPROXY=off ({})", self.setting.origin);
+        PassedOver::new(Code::Network, "the module proxy", why)
+    }
+
+    /// Asks the entries for a file of the module, by the rules of the list.
+    fn ask<'a>(&self, http: &'a Http, file: &str) -> Answer<'a> {
+        let mut passed = self.off();
+        for entry in &self.entries {
+            let url = format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url);
+            let not_there = match http.get(&url, None) {
+                Ok(response) if response.status == 200 => {
+                    return Answer::Found(Box::new(response), url);
+                }
+                Ok(response) => {
+                    let not_there = matches!(response.status, 404 | 410);
+                    passed = PassedOver::new(Code::NoSuchRelease, &entry.name, response.refusal());
+                    not_there
+                }
+                Err(error) => {
+                    passed = PassedOver::new(Code::Network, &entry.name, error);
+                    false
+                }
+            };
+            if !not_there && !entry.falls_back {
+                break;
+            }
+        }
+        Answer::Passed(passed)
+    }
+
+    /// The releases that the proxy has seen: a hint, never the last word.
+    pub(super) fn list(&self, http: &Http, store: &Store) -> Result<Listed, PassedOver> {
+        let mut last = Err(self.off());
+        for entry in &self.entries {
+            let url = format!("{}/{TOOLCHAIN_MODULE}/@v/list", entry.url);
+            let parse = |body: &[u8]| {
+                let text =
+                    std::str::from_utf8(body).map_err(|_| "its list is not text".to_string())?;
+                let catalog = index::parse_module_list(text);
+                if catalog.is_empty() {
+                    Err("its list names no toolchain".into())
+                } else {
+                    Ok(catalog)
+                }
+            };
+            last = cache::list(http, store, &url, &entry.name, parse);
+            match &last {
+                Ok(_) => break,
+                Err(passed) if passed.code != Code::NoSuchRelease && !entry.falls_back => break,
+                Err(_) => {}
+            }
+        }
+        last
+    }
+
+    fn has(&self, http: &Http, version: Version, platform: &Platform) -> bool {
+        let info = format!("{}.info", module_version(version, platform));
+        matches!(self.ask(http, &info), Answer::Found(..))
+    }
+
+    /// The newest release that answers `request` and that the proxy serves,
+    /// looked for behind `listed`.
+    pub(super) fn newer(
+        &self,
+        http: &Http,
+        request: Request,
+        listed: Option<Version>,
+        platform: &Platform,
+    ) -> Option<Version> {
+        let minor = match (request, listed) {
+            (Request::Minor(major, minor), _) => (major, minor),
+            (Request::System | Request::Exact(_), _) | (_, None) => return listed,
+            (_, Some(version)) => (version.major(), version.minor()),
+        };
+        let mut newest = listed;
+        let first = match listed {
+            Some(version) if version.is_release() => version.patch() + 1,
+            _ => 0,
+        };
+        let mut misses = 0;
+        for patch in first..first + 100 {
+            let version = Version::release(minor.0, minor.1, patch);
+            if self.has(http, version, platform) {
+                newest = Some(version);
+                misses = 0;
+            } else {
+                misses += 1;
+            }
+            if misses >= MISSES_BEFORE_THE_END {
+                break;
+            }
+        }
+        newest
+    }
+
+    pub(super) fn offer<'a>(
+        &self,
+        http: &'a Http,
+        version: Version,
+        platform: &Platform,
+    ) -> Result<Offer<'a>, PassedOver> {
+        let file = format!("{}.zip", module_version(version, platform));
+        match self.ask(http, &file) {
+            Answer::Passed(passed) => Err(passed),
+            Answer::Found(response, url) => Ok(Offer {
+                response: *response,
+                format: Format::Zip,
+                shape: Shape::Module { version, platform: platform.clone() },
+                source: "proxy",
+                url: http::shown(&url),
+                sha256: None,
+                size: None,
+            }),
+        }
+    }
+
+    /// What was kept of the lists, for completions.
+    pub(super) fn kept_list(&self, store: &Store) -> Option<crate::catalog::Catalog> {
+        self.entries.iter().find_map(|entry| {
+            let body = cache::kept(store, &format!("{}/{TOOLCHAIN_MODULE}/@v/list", entry.url))?;
+            Some(index::parse_module_list(std::str::from_utf8(&body).ok()?))
+        })
+    }
+
+    #[cfg(test)]
+    fn describe(&self) -> Vec<String> {
+        let mark = |entry: &Entry| if entry.falls_back { "|" } else { "," };
+        self.entries.iter().map(|entry| format!("{}{}", entry.url, mark(entry))).collect()
+    }
+}
+
+/// Reads GOPROXY's list. `off` ends it, and so does `direct`.
+fn parse(list: &str) -> Result<Vec<Entry>, String> {
+    let mut entries = Vec::new();
+    let mut rest = list;
+    while !rest.is_empty() {
+        let end = rest.find([',', '|']).unwrap_or(rest.len());
+        let text = rest[..end].trim();
+        let falls_back = rest[end..].starts_with('|');
+        rest = rest[end..].get(1..).unwrap_or_default();
+        match text {
+            "" => continue,
+            "off" => return Ok(entries),
+            "direct" => {
+                entries.push(Entry { url: DIRECT.into(), name: "direct".into(), falls_back });
+                return Ok(entries);
+            }
+            _ => {}
+        }
+        // cmd/go adds https:// to what has a dot, colon or slash and no scheme.
+        let url = if text.contains(":/") {
+            text.to_string()
+        } else if text.contains(['.', ':', '/']) && !text.starts_with('/') {
+            format!("https://{text}")
+        } else {
+            return Err(format!("`{}` is neither a URL nor direct nor off", http::shown(text)));
+        };
+        let parsed =
+            reqwest::Url::parse(&url).map_err(|_| format!("`{}` is no URL", http::shown(text)))?;
+        if !matches!(parsed.scheme(), "http" | "https" | "file") {
+            return Err(format!("{}:// is neither https, http nor file", parsed.scheme()));
+        }
+        let url = url.trim_end_matches('/').to_string();
+        entries.push(Entry { name: http::host(&url), url, falls_back });
+    }
+    if entries.is_empty() {
+        return Err("the list has no entries".into());
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(list: &str) -> Result<Vec<String>> {
+        ModuleProxy::new(Setting { value: list.into(), origin: "test".into() })
+            .map(|proxy| proxy.describe())
+    }
+
+    #[test]
+    fn goproxy_is_read_as_the_go_command_reads_it() {
+        assert_eq!(
+            entries("https://a.example/,b.example/go|file:///srv/proxy, direct,https://never")
+                .unwrap(),
+            [
+                "https://a.example,",
+                "https://b.example/go|",
+                "file:///srv/proxy,",
+                "https://go.dev/dl/mod,"
+            ]
+        );
+        assert_eq!(entries("https://a.example,off,https://never").unwrap(), ["https://a.example,"]);
+        assert!(entries("off").unwrap().is_empty());
+        for list in [",", " ", "nonsense", "ftp://a.example", "https://u:secret@["] {
+            let error = entries(list).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What is installed: one directory per toolchain, published by one rename, so
+//! that present means complete.
+
+mod lock;
+mod receipt;
+mod shims;
+mod staging;
+
+pub use lock::Lock;
+pub use receipt::{Evidence, Origin, Receipt};
+pub use staging::Staging;
+
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, bytes, os};
+use crate::layout::{self, Layout};
+use crate::platform::Platform;
+use crate::ui::Ui;
+use crate::version::{Request, Version};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The store under one root.
+#[derive(Clone, Debug)]
+pub struct Store {
+    layout: Layout,
+}
+
+/// A complete toolchain of the store.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    pub version: Version,
+    pub platform: Platform,
+    /// The directory that was published: receipt and `go`.
+    pub directory: PathBuf,
+    pub goroot: PathBuf,
+}
+
+impl Toolchain {
+    /// What is known of its making; `None` when the receipt is missing or broken.
+    #[must_use]
+    pub fn receipt(&self) -> Option<Receipt> {
+        Receipt::read(&self.directory)
+    }
+}
+
+/// A path of the layout as the standard library has it.
+#[must_use]
+pub fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(os(bytes))
+}
+
+impl Store {
+    /// The store that `GVM_ROOT` names, else the one in the platform's data
+    /// directory. Nothing is created yet.
+    ///
+    /// # Errors
+    /// There is no home directory, or `GVM_ROOT` is not ours.
+    pub fn open() -> Result<Self> {
+        let named = Layout::from_variable(&Host)
+            .map_err(|error| Error::new(Code::Usage, error.to_string()))?;
+        let layout = match named {
+            Some(layout) => layout,
+            None => {
+                let data = dirs::data_dir().ok_or_else(|| {
+                    Error::new(Code::Usage, layout::NoRoot::NoHome.to_string())
+                        .hint("to name one: export GVM_ROOT=/path/of/the/store")
+                })?;
+                Layout::new(bytes(data.join("gvm").into_os_string()))
+            }
+        };
+        // moovweb/gvm exports GVM_ROOT too, and its tree is not ours to change.
+        let root = path(layout.root());
+        if root.join("scripts").join("gvm-default").is_file() {
+            let message = format!("GVM_ROOT is {}, which belongs to moovweb/gvm", root.display());
+            return Err(Error::new(Code::Usage, message).hint(
+                "take its line out of your shell's rc file, then: unset GVM_ROOT GVM_VERSION",
+            ));
+        }
+        Ok(Self { layout })
+    }
+
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    #[must_use]
+    pub fn root(&self) -> PathBuf {
+        path(self.layout.root())
+    }
+
+    #[must_use]
+    pub fn shims(&self) -> PathBuf {
+        path(&self.layout.shims())
+    }
+
+    #[must_use]
+    pub fn cache(&self) -> PathBuf {
+        path(&self.layout.cache())
+    }
+
+    /// All toolchains, newest first.
+    ///
+    /// # Errors
+    /// The directory is there and cannot be read.
+    pub fn toolchains(&self) -> Result<Vec<Toolchain>> {
+        let directory = path(&self.layout.toolchains());
+        let entries = match fs_err::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let parsed = name.to_str().and_then(layout::parse_toolchain_name);
+            if let Some((version, platform)) = parsed {
+                found.extend(self.find(version, &platform.into()));
+            }
+        }
+        found.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.platform.cmp(&b.platform)));
+        Ok(found)
+    }
+
+    /// One toolchain, if it is installed.
+    #[must_use]
+    pub fn find(&self, version: Version, platform: &Platform) -> Option<Toolchain> {
+        let goroot = path(&self.layout.goroot(version, platform.borrowed()));
+        goroot.is_dir().then(|| Toolchain {
+            version,
+            platform: platform.clone(),
+            directory: path(&self.layout.toolchain(version, platform.borrowed())),
+            goroot,
+        })
+    }
+
+    /// The newest installed toolchain that a request asks for.
+    ///
+    /// # Errors
+    /// As [`Store::toolchains`].
+    pub fn choose(&self, request: Request, platform: &Platform) -> Result<Option<Toolchain>> {
+        let all = self.toolchains()?;
+        let here = all.iter().filter(|toolchain| toolchain.platform == *platform);
+        let chosen = request.choose(here.map(|toolchain| toolchain.version));
+        Ok(chosen.and_then(|version| self.find(version, platform)))
+    }
+
+    /// Waits until no other gvm process works on that toolchain, and says so.
+    ///
+    /// # Errors
+    /// The lock file cannot be made.
+    pub fn lock(
+        &self,
+        version: Version,
+        platform: &Platform,
+        doing: &str,
+        ui: &Ui,
+    ) -> Result<Lock> {
+        let name = layout::toolchain_name(version, platform.borrowed());
+        Lock::acquire(&path(&self.layout.locks()), &name, doing, ui)
+    }
+
+    /// A place to build a toolchain, on the file system of the store. What
+    /// earlier processes left behind when they were killed is removed first.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn stage(&self, ui: &Ui) -> Result<Staging> {
+        Staging::create(&path(&self.layout.tmp()), &path(&self.layout.locks()), ui)
+    }
+
+    /// Makes a staged tree a toolchain: from here on it is installed. One of the
+    /// same name is replaced. The caller holds its lock.
+    ///
+    /// # Errors
+    /// The receipt cannot be written or the tree cannot be moved; nothing is
+    /// installed then.
+    pub fn publish(
+        &self,
+        staging: Staging,
+        version: Version,
+        platform: &Platform,
+        receipt: &Receipt,
+        ui: &Ui,
+    ) -> Result<Toolchain> {
+        receipt.write(&staging.toolchain())?;
+        let target = path(&self.layout.toolchain(version, platform.borrowed()));
+        fs_err::create_dir_all(path(&self.layout.toolchains()))?;
+        let replaced = if target.exists() { Some(self.take_out(&target, ui)?) } else { None };
+        if let Err(error) = fs_err::rename(staging.toolchain(), &target) {
+            if let Some(replaced) = replaced {
+                let _ = fs_err::rename(replaced.toolchain(), &target);
+            }
+            return Err(error.into());
+        }
+        self.changed(ui)?;
+        self.find(version, platform).ok_or_else(|| {
+            let message = format!("{} went away while it was published", target.display());
+            Error::new(Code::Failure, message)
+        })
+    }
+
+    /// Removes a toolchain. It leaves the store by one rename, so whatever
+    /// happens after that, no broken one is listed. The caller holds its lock.
+    ///
+    /// # Errors
+    /// It cannot be moved (it is still whole then) or cannot be deleted (the
+    /// next install or uninstall tries again).
+    pub fn remove(&self, toolchain: &Toolchain, ui: &Ui) -> Result<()> {
+        let removed = self.take_out(&toolchain.directory, ui)?;
+        self.changed(ui)?;
+        removed.delete()
+    }
+
+    /// Moves a published directory out of sight.
+    fn take_out(&self, directory: &Path, ui: &Ui) -> Result<Staging> {
+        let staging = self.stage(ui)?;
+        // A directory that its owner may not write cannot be moved to another.
+        staging::make_writable(directory)?;
+        fs_err::rename(directory, staging.toolchain())?;
+        Ok(staging)
+    }
+
+    /// The set of toolchains has changed: so do the shims, and shells notice.
+    fn changed(&self, ui: &Ui) -> Result<()> {
+        self.refresh_shims(ui)?;
+        self.bump_generation()
+    }
+
+    /// Makes `shims/` hold what it should: `go`, `gofmt`, and one `go1.X.Y` for
+    /// each toolchain of this platform.
+    ///
+    /// # Errors
+    /// The shim executable is not beside gvm, or the store cannot be written.
+    pub fn refresh_shims(&self, ui: &Ui) -> Result<()> {
+        let versions = self.layout.installed(&Host, layout::HOST);
+        let lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up shims", ui)?;
+        shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)?;
+        drop(lock);
+        Ok(())
+    }
+
+    /// Makes the shims if there are none, or if gvm was upgraded since.
+    ///
+    /// # Errors
+    /// As [`Store::refresh_shims`].
+    pub fn ensure_shims(&self, ui: &Ui) -> Result<()> {
+        if shims::are_current(&self.shims()) { Ok(()) } else { self.refresh_shims(ui) }
+    }
+
+    /// Lets running shells notice at their next prompt that the store changed.
+    fn bump_generation(&self) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let stamp = format!("{}-{}\n", now.as_nanos(), std::process::id());
+        self.replace_file(&path(&self.layout.generation()), stamp.as_bytes())
+    }
+
+    /// The default request, if one is set.
+    ///
+    /// # Errors
+    /// Its file cannot be used.
+    pub fn default_pin(&self) -> Result<Option<crate::pin::Pin>> {
+        Ok(crate::pin::from_default(&Host, self.layout.default_file())?)
+    }
+
+    /// Sets or takes away the default.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_default(&self, request: Option<Request>) -> Result<()> {
+        let file = path(&self.layout.default_file());
+        match request {
+            Some(request) => self.replace_file(&file, format!("{request}\n").as_bytes())?,
+            None => match fs_err::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            },
+        }
+        self.bump_generation()
+    }
+
+    /// Writes a small file of the store so that a reader sees the old content
+    /// or the new one.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn replace_file(&self, file: &Path, content: &[u8]) -> Result<()> {
+        let directory = file.parent().unwrap_or(file);
+        fs_err::create_dir_all(directory)?;
+        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+        std::io::Write::write_all(&mut new, content)?;
+        make_readable(new.as_file())?;
+        new.persist(file).map_err(|error| {
+            Error::from(error.error).context(format_args!("{} cannot be replaced", file.display()))
+        })?;
+        Ok(())
+    }
+}
+
+/// Temporary files are private; the store's files are as any other.
+#[cfg(unix)]
+fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
+}

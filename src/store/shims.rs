@@ -1,0 +1,99 @@
+//! The shims: real files, never symbolic links, so that a program that resolves
+//! links (editors do) still runs a shim by its name.
+
+use crate::error::{Code, Error, Result};
+use crate::path::EXE_SUFFIX;
+use crate::version::Version;
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+/// The shim executable, which is installed beside gvm.
+fn executable() -> Result<PathBuf> {
+    let gvm = env::current_exe()?;
+    // cargo-install and packages may put a link on PATH.
+    let gvm = fs_err::canonicalize(&gvm).unwrap_or(gvm);
+    let shim = gvm.with_file_name(format!("gvm-shim{EXE_SUFFIX}"));
+    if shim.is_file() {
+        return Ok(shim);
+    }
+    Err(Error::new(Code::Failure, format!("the shim executable is not at {}", shim.display()))
+        .hint("install gvm and gvm-shim into one directory: cargo install installs both"))
+}
+
+/// Whether the shims are those of this gvm.
+pub(super) fn are_current(shims: &Path) -> bool {
+    let of = |path: PathBuf| fs_err::metadata(path).ok();
+    let Some(source) = executable().ok().and_then(of) else { return false };
+    [format!("go{EXE_SUFFIX}"), format!("gofmt{EXE_SUFFIX}")]
+        .iter()
+        .all(|name| of(shims.join(name)).is_some_and(|shim| is_copy(&shim, &source)))
+}
+
+/// A hard link, or a copy that kept size and time.
+fn is_copy(shim: &Metadata, source: &Metadata) -> bool {
+    shim.len() == source.len() && shim.modified().ok() == source.modified().ok()
+}
+
+/// Makes the directory hold exactly the shims for `versions`. The caller holds
+/// the lock of the shims. Each file is replaced by a rename: a shim that is
+/// looked for is there, and one that runs goes on running.
+pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Result<()> {
+    let source = executable()?;
+    let source_metadata = fs_err::metadata(&source)?;
+    fs_err::create_dir_all(shims)?;
+
+    let mut wanted: BTreeSet<String> = ["go", "gofmt"].map(String::from).into();
+    wanted.extend(versions.iter().map(|version| format!("go{version}")));
+    let wanted: BTreeSet<String> =
+        wanted.into_iter().map(|name| format!("{name}{EXE_SUFFIX}")).collect();
+
+    for entry in fs_err::read_dir(shims)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // What is not ours by its name is left alone.
+        let is_ours = name.starts_with("go") || name.starts_with(".new-");
+        if is_ours && !wanted.contains(name.as_ref()) {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    for name in &wanted {
+        let shim = shims.join(name);
+        let current = fs_err::symlink_metadata(&shim).ok().filter(Metadata::is_file);
+        if !current.is_some_and(|current| is_copy(&current, &source_metadata)) {
+            place(&source, &source_metadata, &shim)?;
+        }
+    }
+
+    // Where a shim finds gvm when a version is missing.
+    let gvm = env::current_exe()?.into_os_string().into_encoded_bytes();
+    if fs_err::read(gvm_path).ok().as_deref() != Some(&gvm) {
+        let new = gvm_path.with_extension("new");
+        fs_err::write(&new, gvm)?;
+        fs_err::rename(new, gvm_path)?;
+    }
+    Ok(())
+}
+
+/// Links `source` to `shim`, or copies it where that is not possible: another
+/// file system, or a file of another user.
+fn place(source: &Path, metadata: &Metadata, shim: &Path) -> Result<()> {
+    let new = shim.with_file_name(format!(".new-{}", std::process::id()));
+    let _ = fs_err::remove_file(&new);
+    if fs_err::hard_link(source, &new).is_err() {
+        fs_err::copy(source, &new)?;
+        let file = fs_err::OpenOptions::new().write(true).open(&new)?;
+        file.file().set_modified(metadata.modified()?)?;
+    }
+    // A running executable cannot be replaced on Windows, but moved away.
+    if cfg!(windows) && shim.exists() {
+        let old = shim.with_extension(format!("old-{}", std::process::id()));
+        fs_err::rename(shim, &old)?;
+        fs_err::rename(&new, shim)?;
+        let _ = fs_err::remove_file(old);
+        return Ok(());
+    }
+    Ok(fs_err::rename(new, shim)?)
+}

@@ -1,0 +1,112 @@
+//! Where a toolchain is built before it is published, and where it goes before
+//! it is deleted: a directory in `tmp/` whose lock lives as long as its process.
+
+use super::lock::Lock;
+use crate::error::Result;
+use crate::ui::Ui;
+use std::path::{Path, PathBuf};
+
+/// Deleted when dropped, with what is in it.
+#[derive(Debug)]
+pub struct Staging {
+    directory: PathBuf,
+    /// Tells other processes that this one is not left over.
+    _lock: Lock,
+}
+
+impl Staging {
+    pub(super) fn create(tmp: &Path, locks: &Path, ui: &Ui) -> Result<Self> {
+        fs_err::create_dir_all(tmp)?;
+        // Between making the directory and locking it, it would look left over.
+        let _making = Lock::acquire(locks, "tmp", "making room in", ui)?;
+        sweep(tmp);
+        let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(tmp)?.keep();
+        let lock = Lock::try_file(&directory.join("lock"))?;
+        let lock = lock.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ResourceBusy))?;
+        Ok(Self { directory, _lock: lock })
+    }
+
+    /// What becomes `toolchains/NAME`.
+    #[must_use]
+    pub fn toolchain(&self) -> PathBuf {
+        self.directory.join("toolchain")
+    }
+
+    /// GOROOT, as long as it is staged.
+    #[must_use]
+    pub fn goroot(&self) -> PathBuf {
+        self.toolchain().join("go")
+    }
+
+    /// Deletes what is in it, and says so when that fails.
+    pub(super) fn delete(self) -> Result<()> {
+        remove_tree(&self.directory)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = remove_tree(&self.directory);
+    }
+}
+
+/// Deletes what killed processes left. What cannot be deleted now is left to
+/// the next one.
+fn sweep(tmp: &Path) {
+    for entry in fs_err::read_dir(tmp).into_iter().flatten().flatten() {
+        let directory = entry.path();
+        if let Ok(Some(lock)) = Lock::try_file(&directory.join("lock")) {
+            drop(lock);
+            let _ = remove_tree(&directory);
+        }
+    }
+}
+
+/// Deletes a tree, read-only directories in it too (Go's own tools leave such).
+fn remove_tree(directory: &Path) -> Result<()> {
+    match fs_err::remove_dir_all(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Ok(()) => return Ok(()),
+        Err(_) => {}
+    }
+    make_tree_writable(directory)?;
+    Ok(fs_err::remove_dir_all(directory)?)
+}
+
+fn make_tree_writable(directory: &Path) -> Result<()> {
+    make_writable(directory)?;
+    for entry in fs_err::read_dir(directory)? {
+        let entry = entry?;
+        // Links are not followed: what they point to is not ours.
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            make_tree_writable(&entry.path())?;
+        } else if cfg!(windows) && kind.is_file() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the owner the right to change what is there.
+pub(super) fn make_writable(path: &Path) -> Result<()> {
+    let mut permissions = fs_err::symlink_metadata(path)?.permissions();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = permissions.mode();
+        if mode & 0o700 == 0o700 {
+            return Ok(());
+        }
+        permissions.set_mode(mode | 0o700);
+    }
+    #[cfg(not(unix))]
+    {
+        if !permissions.readonly() {
+            return Ok(());
+        }
+        #[expect(clippy::permissions_set_readonly_false, reason = "not Unix: it is one flag")]
+        permissions.set_readonly(false);
+    }
+    Ok(fs_err::set_permissions(path, permissions)?)
+}

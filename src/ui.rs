@@ -1,0 +1,153 @@
+//! What a person sees: messages and progress, all on stderr. What a script may
+//! read goes to stdout, and not through here.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ui {
+    pub quiet: bool,
+}
+
+pub mod style {
+    //! The colours: few, and only where they carry meaning. `anstream` drops
+    //! them where the output is no terminal.
+    use anstyle::{AnsiColor, Style};
+
+    pub const GOOD: Style = AnsiColor::Green.on_default();
+    pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+    pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+    pub const STRONG: Style = Style::new().bold();
+    pub const DIM: Style = Style::new().dimmed();
+}
+
+impl Ui {
+    /// What happened, in a line.
+    pub fn say(&self, message: impl Display) {
+        if !self.quiet {
+            line(&format!("{message}"));
+        }
+    }
+
+    /// What somebody has to know, `--quiet` or not.
+    pub fn warn(&self, message: impl Display) {
+        let style = style::WARNING;
+        line(&format!("{style}warning{style:#}: {message}"));
+    }
+
+    /// Progress of a transfer of `total` bytes, if that is known.
+    #[must_use]
+    pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+        if self.quiet {
+            return Progress(ProgressBar::hidden());
+        }
+        if !std::io::stderr().is_terminal() {
+            let size = total.map_or_else(String::new, |total| format!(" ({})", bytes(total)));
+            self.say(format!("downloading {label}{size}"));
+            return Progress(ProgressBar::hidden());
+        }
+        let template = if total.is_some() {
+            "{msg} {bar:28.green} {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} {eta:>4} left"
+        } else {
+            "{msg} {spinner} {bytes:>10} {bytes_per_sec:>12}"
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─");
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr())
+            .with_style(style)
+            .with_message(label.to_string());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Progress(bar)
+    }
+}
+
+fn line(text: &str) {
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(anstream::stderr(), "gvm: {text}");
+}
+
+/// The one error that ends a command.
+pub fn error(error: &dyn Display) {
+    let style = style::ERROR;
+    line(&format!("{style}error{style:#}: {error}"));
+}
+
+/// A transfer that is under way; the bar goes when this does.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    pub fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A number of bytes for people: `71.7 MB`, in powers of ten as downloads are
+/// advertised.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} bytes");
+    }
+    let mut value = count as f64;
+    let mut unit = "";
+    for next in UNITS {
+        if value < 999.95 && !unit.is_empty() {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A table whose columns align: the first row is its head.
+#[must_use]
+pub fn table(rows: &[Vec<String>]) -> String {
+    use unicode_width::UnicodeWidthStr;
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
+    let widths: Vec<_> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let mut shown = String::new();
+        for (at, cell) in row.iter().enumerate() {
+            shown.push_str(cell);
+            shown.extend(std::iter::repeat_n(' ', widths[at] - cell.width() + 2));
+        }
+        let shown = shown.trim_end();
+        if number == 0 {
+            let style = style::STRONG;
+            text.push_str(&format!("{style}{shown}{style:#}\n"));
+        } else {
+            text.push_str(shown);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_in_the_unit_that_people_use() {
+        assert_eq!(bytes(999), "999 bytes");
+        assert_eq!(bytes(1_000), "1.0 kB");
+        assert_eq!(bytes(71_680_185), "71.7 MB");
+        assert_eq!(bytes(999_999), "1.0 MB");
+        assert_eq!(bytes(2_160_000_000), "2.2 GB");
+    }
+}
