@@ -1,0 +1,77 @@
+//! The command line. The doc comments are the help text.
+
+use crate::commands::{
+    completions, current, default, env, exec, hook, install, list, list_remote, pin, root,
+    uninstall, use_, which,
+};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Keeps many versions of Go and runs the right one.
+///
+/// A repository says which Go it wants in a file called .go-version; gvm makes
+/// every `go` that you type there the right one, and a shell's GOROOT and PATH
+/// with it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gvm",
+    version,
+    styles = STYLES,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 96,
+    after_help = "\
+Getting started:
+  gvm install 1.26             the newest 1.26.x
+  gvm default 1.26             where nothing is pinned
+  echo 'eval \"$(gvm hook zsh)\"' >> ~/.zshrc
+  gvm pin 1.26                 writes .go-version here
+
+A VERSION is 1.22.4, 1.22 or 1.22.x (the newest of it), 1.22rc1, latest, stable,
+oldstable or system; go1.22.4 and v1.22.4 are read as 1.22.4.
+
+Which version counts: GVM_VERSION (gvm use), the nearest .go-version or
+.tool-versions upward, go.work or go.mod as a minimum, the default, system."
+)]
+pub struct Cli {
+    /// Say nothing but warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(visible_alias = "i")]
+    Install(install::Args),
+    #[command(visible_alias = "remove", alias = "rm")]
+    Uninstall(uninstall::Args),
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    #[command(visible_alias = "ls-remote", visible_alias = "listall")]
+    ListRemote(list_remote::Args),
+    Use(use_::Args),
+    Default(default::Args),
+    #[command(visible_alias = "local")]
+    Pin(pin::Args),
+    Current(current::Args),
+    Which(which::Args),
+    Exec(exec::Args),
+    Env(env::Args),
+    Hook(hook::Args),
+    Completions(completions::Args),
+    #[command(visible_alias = "prefix")]
+    Root(root::Args),
+    /// What a shim hands over when a version is missing.
+    #[command(name = "__shim", hide = true)]
+    Shim(exec::ShimArgs),
+}

@@ -1,0 +1,136 @@
+use super::{Gvm, complete, not_installed, parse_request};
+use crate::activation;
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, os};
+use crate::install::{self, IfPresent};
+use crate::layout;
+use crate::pin::{Origin, Pin};
+use crate::platform::Platform;
+use crate::resolve::{self, Outcome, Resolution};
+use crate::version::Request;
+use clap_complete::ArgValueCompleter;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+/// Run a command with a version of Go
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gvm exec 1.25 -- go test ./...
+  gvm exec --install 1.26 -- go version
+  gvm exec system -- go env GOROOT
+
+It ends with the command's exit code; 127 when there is no such command or
+version.")]
+pub struct Args {
+    /// An installed version, or system
+    #[arg(value_name = "VERSION", value_parser = parse_request,
+          add = ArgValueCompleter::new(complete::installed))]
+    version: Request,
+
+    /// Install the version first if it is missing
+    #[arg(long)]
+    install: bool,
+
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ShimArgs {
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
+    let pin = Pin { request: args.version, origin: Origin::Command };
+    let mut resolution = answer(gvm, pin);
+    if args.install && resolution.outcome == Outcome::Missing {
+        install(gvm, args.version)?;
+        resolution = answer(gvm, resolution.pin);
+    }
+    execute(gvm, &resolution, &args.command)
+}
+
+/// What a shim did not find: with `auto_install` it is installed now.
+pub fn run_shim(gvm: &Gvm, args: ShimArgs) -> Result<ExitCode> {
+    let mut resolution = gvm.resolve()?;
+    if resolution.outcome == Outcome::Missing && gvm.config()?.auto_install {
+        install(gvm, resolution.pin.request)?;
+        resolution = gvm.resolve()?;
+    }
+    execute(gvm, &resolution, &args.command)
+}
+
+fn answer(gvm: &Gvm, pin: Pin) -> Resolution {
+    resolve::answer(&Host, gvm.store.layout(), layout::HOST, pin)
+}
+
+fn install(gvm: &Gvm, request: Request) -> Result<()> {
+    let platform = Platform::host();
+    let sources = gvm.sources()?;
+    let version = sources.release(request, &platform)?;
+    let done =
+        install::install(&gvm.store, &sources, &gvm.ui, version, &platform, IfPresent::Keep)?;
+    gvm.ui.say(install::summary(&done.toolchain));
+    Ok(())
+}
+
+fn execute(gvm: &Gvm, resolution: &Resolution, command: &[OsString]) -> Result<ExitCode> {
+    let layout = gvm.store.layout();
+    let activation = match &resolution.outcome {
+        Outcome::Toolchain { goroot, .. } => activation::for_process(&Host, layout, goroot),
+        Outcome::System { go: Some(go) } => {
+            let mut activation = activation::for_system(&Host, layout);
+            // So that `go` is this one, and not the shim.
+            let directory = crate::path::parent(go).unwrap_or_default();
+            activation.path = Some(activation::path_with(&Host, directory));
+            activation
+        }
+        Outcome::System { go: None } | Outcome::Missing => {
+            let mut error = not_installed(&resolution.pin, &Platform::host());
+            error.code = Code::NotFound;
+            return Err(error);
+        }
+    };
+    let (program, arguments) = command
+        .split_first()
+        .ok_or_else(|| Error::new(Code::Usage, "there is no command to run"))?;
+    let path = activation.path.as_deref().map(os);
+    let not_found = |_| {
+        let words = shell_words::quote(&program.to_string_lossy()).into_owned();
+        Error::new(Code::NotFound, format!("there is no command {words} on PATH"))
+    };
+    let here = std::env::current_dir().unwrap_or_default();
+    let found = which::which_in(program, path, here).map_err(not_found)?;
+
+    let mut process = Command::new(&found);
+    process.args(arguments);
+    match &activation.goroot {
+        Some(goroot) => process.env("GOROOT", os(goroot)),
+        None => process.env_remove("GOROOT"),
+    };
+    if let Some(path) = path {
+        process.env("PATH", path);
+    }
+    become_process(process).map_err(|error| {
+        Error::new(Code::CannotRun, format!("{} cannot be run: {error}", found.display()))
+    })
+}
+
+#[cfg(unix)]
+fn become_process(mut process: Command) -> std::io::Result<ExitCode> {
+    Err(std::os::unix::process::CommandExt::exec(&mut process))
+}
+
+#[cfg(not(unix))]
+fn become_process(mut process: Command) -> std::io::Result<ExitCode> {
+    let status = process.status()?;
+    std::process::exit(status.code().unwrap_or(i32::from(Code::CannotRun as u8)))
+}

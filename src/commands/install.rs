@@ -1,0 +1,125 @@
+use super::{Gvm, complete, parse_request};
+use crate::error::{Code, Error, Result};
+use crate::install::{self, IfPresent, Installed};
+use crate::platform::Platform;
+use crate::resolve::Outcome;
+use crate::trust::sha256::Sha256;
+use crate::version::Request;
+use clap_complete::ArgValueCompleter;
+use std::path::PathBuf;
+
+/// Install versions of Go; without one, the version that this directory pins
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gvm install                  what .go-version or go.mod here asks for
+  gvm install 1.26 1.25        the newest 1.26.x and 1.25.x
+  gvm install 1.27rc1          a pre-release
+  gvm install --from go1.22.4.linux-amd64.tar.gz --sha256 ba79d45…")]
+pub struct Args {
+    /// 1.22.4, 1.22 (the newest of it), 1.22rc1, latest, stable, oldstable
+    #[arg(value_name = "VERSION", value_parser = parse_request, conflicts_with = "from",
+          add = ArgValueCompleter::new(complete::released))]
+    versions: Vec<Request>,
+
+    /// Install this .tar.gz or .zip instead of downloading
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+
+    /// What the SHA-256 of FILE has to be, in hexadecimal digits
+    #[arg(long, value_name = "DIGEST", requires = "from", value_parser = parse_digest)]
+    sha256: Option<Sha256>,
+
+    /// Another architecture than this machine's, by Go's name
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<String>,
+
+    /// Make the first one the default
+    #[arg(long)]
+    default: bool,
+
+    /// Install anew what is installed already
+    #[arg(long)]
+    force: bool,
+}
+
+fn parse_digest(text: &str) -> std::result::Result<Sha256, String> {
+    Sha256::parse(text).ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".into())
+}
+
+/// The platform for `--arch`.
+pub(super) fn platform_for(arch: Option<&str>) -> Result<Platform> {
+    let host = Platform::host();
+    let Some(arch) = arch else { return Ok(host) };
+    let name = format!("{}-{arch}", host.os);
+    Platform::parse(&name).ok_or_else(|| {
+        Error::new(Code::Usage, format!("--arch {arch} is no architecture of Go's"))
+            .hint("Go's names are amd64, arm64, 386, arm, riscv64, loong64, ppc64le, s390x")
+    })
+}
+
+pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
+    let platform = platform_for(args.arch.as_deref())?;
+    let if_present = if args.force { IfPresent::Replace } else { IfPresent::Keep };
+
+    if let Some(file) = &args.from {
+        let installed =
+            install::install_file(&gvm.store, &gvm.ui, file, args.sha256, &platform, if_present)?;
+        let request = Request::Exact(installed.toolchain.version);
+        return done(gvm, &installed, request, args.default);
+    }
+
+    let requests = match args.versions.as_slice() {
+        [] => vec![pinned(gvm)?],
+        versions => versions.to_vec(),
+    };
+    let sources = gvm.sources()?;
+    for (number, &request) in requests.iter().enumerate() {
+        if request == Request::System {
+            let message = "system is the go that is on PATH already; gvm does not install it";
+            return Err(
+                Error::new(Code::Usage, message).hint("to install the newest: gvm install stable")
+            );
+        }
+        let version = sources.release(request, &platform)?;
+        let installed =
+            install::install(&gvm.store, &sources, &gvm.ui, version, &platform, if_present)?;
+        done(gvm, &installed, request, args.default && number == 0)?;
+    }
+    Ok(())
+}
+
+/// What the current directory asks for.
+fn pinned(gvm: &Gvm) -> Result<Request> {
+    let resolution = gvm.resolve()?;
+    let request = match (&resolution.floor, &resolution.outcome) {
+        (Some(floor), Outcome::System { .. } | Outcome::Missing) => floor.request(),
+        _ => resolution.pin.request,
+    };
+    if request == Request::System {
+        let message = format!("nothing to install: {} asks for no version", resolution.pin.origin);
+        return Err(Error::new(Code::Usage, message)
+            .hint("to install the newest: gvm install stable")
+            .hint("to pin a version here: gvm pin 1.26"));
+    }
+    gvm.ui.say(format_args!("{} asks for Go {request}", resolution.pin.origin));
+    Ok(request)
+}
+
+fn done(gvm: &Gvm, installed: &Installed, request: Request, make_default: bool) -> Result<()> {
+    let Installed { toolchain, was_present } = installed;
+    if *was_present {
+        gvm.store.ensure_shims(&gvm.ui)?;
+        gvm.ui.say(format_args!("Go {} is installed already", toolchain.version));
+    } else {
+        gvm.ui.say(install::summary(toolchain));
+    }
+    if make_default {
+        gvm.store.set_default(Some(request))?;
+        gvm.ui.say(format_args!("the default is Go {request}"));
+    } else if gvm.store.default_pin().is_ok_and(|pin| pin.is_none()) && toolchain.platform.is_host()
+    {
+        gvm.ui.say(format_args!("to use it where nothing is pinned: gvm default {request}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+use super::{Gvm, print, print_json};
+use crate::error::Result;
+use crate::pin::Origin;
+use crate::resolve::Outcome;
+use crate::store::{Receipt, Toolchain};
+use crate::ui;
+use crate::version::Version;
+use serde::Serialize;
+
+/// List the installed versions
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gvm list
+  gvm list --verbose           also where each came from, and its GOROOT
+  gvm list --json | jq -r '.[].version'
+
+Fields of --json: version, os, arch, goroot, is_current, is_default, evidence
+(published-sha256, none), h1, source, url, installed_at, files, bytes. What a
+broken receipt does not tell is null.")]
+pub struct Args {
+    /// Also where each came from, and its GOROOT
+    #[arg(long, short)]
+    verbose: bool,
+
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    version: String,
+    os: String,
+    arch: String,
+    goroot: String,
+    is_current: bool,
+    is_default: bool,
+    evidence: Option<crate::store::Evidence>,
+    h1: Option<String>,
+    source: Option<String>,
+    url: Option<String>,
+    installed_at: Option<String>,
+    files: Option<u64>,
+    bytes: Option<u64>,
+}
+
+pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
+    let toolchains = gvm.store.toolchains()?;
+    // A pin that cannot be used is not what was asked for here.
+    let resolution = gvm.resolve().ok();
+    let current = resolution.as_ref().and_then(|resolution| match resolution.outcome {
+        Outcome::Toolchain { version, .. } => Some(version),
+        _ => None,
+    });
+    let default = gvm.store.default_pin().ok().flatten();
+    let default = match default {
+        Some(pin) => gvm.store.choose(pin.request, &crate::platform::Platform::host())?,
+        None => None,
+    };
+    let default = default.map(|toolchain| toolchain.version);
+    let is = |toolchain: &Toolchain, version: Option<Version>| {
+        toolchain.platform.is_host() && version == Some(toolchain.version)
+    };
+
+    if args.json {
+        let rows = toolchains.iter().map(|toolchain| {
+            let receipt = toolchain.receipt();
+            let told = |of: fn(&Receipt) -> String| receipt.as_ref().map(of);
+            Row {
+                version: toolchain.version.to_string(),
+                os: toolchain.platform.os.clone(),
+                arch: toolchain.platform.arch.clone(),
+                goroot: toolchain.goroot.to_string_lossy().into_owned(),
+                is_current: is(toolchain, current),
+                is_default: is(toolchain, default),
+                evidence: receipt.as_ref().map(|receipt| receipt.evidence),
+                h1: told(|receipt| receipt.h1.clone()),
+                source: told(|receipt| receipt.origin.source.clone()),
+                url: told(|receipt| receipt.origin.url.clone()),
+                installed_at: told(|receipt| receipt.installed_at.clone()),
+                files: receipt.as_ref().map(|receipt| receipt.files),
+                bytes: receipt.as_ref().map(|receipt| receipt.bytes),
+            }
+        });
+        return print_json(&rows.collect::<Vec<_>>());
+    }
+
+    if toolchains.is_empty() {
+        gvm.ui.say("no version of Go is installed; to install the newest: gvm install stable");
+        return Ok(());
+    }
+    let mut head = vec!["VERSION", "PLATFORM", "EVIDENCE", "SIZE", "IN USE"];
+    if args.verbose {
+        head.extend(["INSTALLED", "FROM", "GOROOT"]);
+    }
+    let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
+    for toolchain in &toolchains {
+        let receipt = toolchain.receipt();
+        let mut in_use = Vec::new();
+        if is(toolchain, current) {
+            in_use.push(match resolution.as_ref().map(|resolution| &resolution.pin.origin) {
+                Some(Origin::Default { .. }) | None => "here".to_string(),
+                Some(origin) => format!("here ({origin})"),
+            });
+        }
+        if is(toolchain, default) {
+            in_use.push("default".into());
+        }
+        let told =
+            |of: &dyn Fn(&Receipt) -> String| receipt.as_ref().map_or_else(|| "unknown".into(), of);
+        let mut row = vec![
+            toolchain.version.to_string(),
+            toolchain.platform.to_string(),
+            told(&|receipt| receipt.evidence.label().into()),
+            told(&|receipt| ui::bytes(receipt.bytes)),
+            in_use.join(", "),
+        ];
+        if args.verbose {
+            row.push(told(&|receipt| receipt.installed_at.clone()));
+            row.push(told(&|receipt| receipt.origin.url.clone()));
+            row.push(toolchain.goroot.display().to_string());
+        }
+        rows.push(row);
+    }
+    print(&ui::table(&rows))
+}

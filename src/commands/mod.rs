@@ -1,0 +1,208 @@
+//! One file per command; each reads like the sentence in its help.
+
+pub mod completions;
+pub mod current;
+pub mod default;
+pub mod env;
+pub mod exec;
+pub mod hook;
+pub mod install;
+pub mod list;
+pub mod list_remote;
+pub mod pin;
+pub mod root;
+pub mod uninstall;
+pub mod use_;
+pub mod which;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+use crate::error::{Code, Error, Result};
+use crate::host::Host;
+use crate::layout;
+use crate::pin::{Origin, Pin};
+use crate::platform::Platform;
+use crate::resolve::{self, Outcome, Resolution};
+use crate::source::Sources;
+use crate::store::{Store, Toolchain};
+use crate::ui::Ui;
+use crate::version::{self, Request};
+use gvm_hot::shim;
+use serde::Serialize;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What every command works with. Nothing of it is opened before it is needed.
+pub struct Gvm {
+    pub store: Store,
+    pub ui: Ui,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What the command says.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    let gvm = Gvm { store: Store::open()?, ui: Ui { quiet: cli.quiet } };
+    let done = match cli.command {
+        Command::Install(args) => install::run(&gvm, args),
+        Command::Uninstall(args) => uninstall::run(&gvm, args),
+        Command::List(args) => list::run(&gvm, args),
+        Command::ListRemote(args) => list_remote::run(&gvm, args),
+        Command::Use(args) => use_::run(&gvm, args),
+        Command::Default(args) => default::run(&gvm, args),
+        Command::Pin(args) => pin::run(&gvm, args),
+        Command::Current(args) => current::run(&gvm, args),
+        Command::Which(args) => which::run(&gvm, args),
+        Command::Exec(args) => return exec::run(&gvm, args),
+        Command::Env(args) => env::run(&gvm, args),
+        Command::Hook(args) => hook::run(&gvm, args),
+        Command::Completions(args) => completions::run(args),
+        Command::Root(args) => root::run(&gvm, args),
+        Command::Shim(args) => return exec::run_shim(&gvm, args),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+impl Gvm {
+    fn config(&self) -> Result<Config> {
+        Config::load(self.store.layout())
+    }
+
+    fn sources(&self) -> Result<Sources<'_>> {
+        Sources::new(&self.config()?, &self.store, self.ui)
+    }
+
+    /// What the current directory and environment resolve to.
+    fn resolve(&self) -> Result<Resolution> {
+        Ok(resolve::resolve(&Host, self.store.layout(), layout::HOST)?)
+    }
+
+    /// The installed toolchain that a typed version asks for.
+    fn installed(&self, request: Request, platform: &Platform) -> Result<Toolchain> {
+        let pin = Pin { request, origin: Origin::Command };
+        if request == Request::System {
+            let message = "system is the go on PATH, not a toolchain of gvm's";
+            return Err(Error::new(Code::Usage, message)
+                .hint("to see which it is: gvm exec system -- go env GOROOT"));
+        }
+        let found = self.store.choose(request, platform)?;
+        found.ok_or_else(|| not_installed(&pin, platform))
+    }
+}
+
+/// The error for a version that is not installed, with the command that helps.
+fn not_installed(pin: &Pin, platform: &Platform) -> Error {
+    let message = shim::missing(pin, platform.borrowed());
+    match message.split_once("\n  ") {
+        Some((what, hint)) => Error::new(Code::NotInstalled, what).hint(hint),
+        None => Error::new(Code::NotInstalled, message),
+    }
+}
+
+/// The goroot of a resolution, if it is a toolchain of ours.
+fn goroot_of(resolution: &Resolution) -> Option<&[u8]> {
+    match &resolution.outcome {
+        Outcome::Toolchain { goroot, .. } => Some(goroot),
+        Outcome::System { .. } | Outcome::Missing => None,
+    }
+}
+
+/// clap's parser for a typed version.
+fn parse_request(text: &str) -> std::result::Result<Request, String> {
+    Request::parse(text).map_err(|why| format!("{why}; accepted are {}", version::ACCEPTED_FORMS))
+}
+
+/// Writes to stdout what a script may read. A reader that hangs up (`| head`)
+/// is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes bytes and a newline, for paths, which may be any bytes.
+fn print_bytes(bytes: &[u8]) -> Result<()> {
+    let mut line = bytes.to_vec();
+    line.push(b'\n');
+    let mut out = std::io::stdout().lock();
+    match out.write_all(&line).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other)?;
+    print(&format!("{text}\n"))
+}
+
+/// Who decided, as `--json` tells it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum OriginJson {
+    Variable { name: String },
+    File { file: String, line: usize },
+    Default { file: String },
+    Command,
+    Nobody,
+}
+
+impl From<&Origin> for OriginJson {
+    fn from(origin: &Origin) -> Self {
+        match origin {
+            Origin::Variable(name) => Self::Variable { name: (*name).into() },
+            Origin::File { file, line } => Self::File { file: lossy(file), line: *line },
+            Origin::Default { file } => Self::Default { file: lossy(file) },
+            Origin::Command => Self::Command,
+            Origin::Nobody => Self::Nobody,
+        }
+    }
+}
+
+/// JSON has no other bytes than UTF-8.
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+mod complete {
+    //! Completion candidates for versions.
+
+    use crate::config::Config;
+    use crate::platform::Platform;
+    use crate::source::Sources;
+    use crate::store::Store;
+    use crate::ui::Ui;
+    use crate::version::Version;
+    use clap_complete::CompletionCandidate;
+    use std::ffi::OsStr;
+
+    fn candidates(versions: Vec<Version>, typed: &OsStr) -> Vec<CompletionCandidate> {
+        let typed = typed.to_string_lossy();
+        let exact = versions.into_iter().map(|version| version.exact().to_string());
+        exact.filter(|version| version.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    }
+
+    /// Versions that are installed.
+    pub fn installed(typed: &OsStr) -> Vec<CompletionCandidate> {
+        let all = Store::open().and_then(|store| store.toolchains()).unwrap_or_default();
+        candidates(all.into_iter().map(|toolchain| toolchain.version).collect(), typed)
+    }
+
+    /// Versions that can be installed, from what is cached: completing asks no
+    /// network.
+    pub fn released(typed: &OsStr) -> Vec<CompletionCandidate> {
+        let kept = || {
+            let store = Store::open().ok()?;
+            let config = Config::load(store.layout()).ok()?;
+            let sources = Sources::new(&config, &store, Ui { quiet: true }).ok()?;
+            let host = Platform::host();
+            let mut versions: Vec<_> = sources.kept_catalog().versions(&host).collect();
+            versions.reverse();
+            Some(versions)
+        };
+        candidates(kept().unwrap_or_default(), typed)
+    }
+}

@@ -1,0 +1,159 @@
+use super::{Gvm, complete, parse_request};
+use crate::error::{Code, Error, Result};
+use crate::host::Host;
+use crate::pin::{self, Floor};
+use crate::platform::Platform;
+use crate::resolve::Outcome;
+use crate::version::{Request, Version};
+use clap_complete::ArgValueCompleter;
+use std::path::Path;
+
+/// Pin a version for this directory: writes .go-version
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gvm pin 1.26.8               exactly that one, for everybody
+  gvm pin 1.26                 the newest 1.26.x that each machine has
+  gvm pin                      what is in use here now
+
+What else stands in an existing .go-version (comments, line ends) stays.")]
+pub struct Args {
+    /// The version to pin; without it, the one in use here
+    #[arg(value_name = "VERSION", value_parser = parse_request,
+          add = ArgValueCompleter::new(complete::installed))]
+    version: Option<Request>,
+}
+
+pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
+    let request = match args.version {
+        Some(request) => request,
+        None => match gvm.resolve()?.outcome {
+            Outcome::Toolchain { version, .. } => Request::Exact(version),
+            _ => {
+                return Err(Error::new(Code::Usage, "no version of gvm's is in use here")
+                    .hint("to pin one: gvm pin 1.26"));
+            }
+        },
+    };
+    let directory = std::env::current_dir()?;
+    let file = directory.join(".go-version");
+    // A link into another directory stays a link.
+    let target = fs_err::canonicalize(&file).unwrap_or_else(|_| file.clone());
+    let old = match fs_err::read(&target) {
+        Ok(old) => old,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let new = replace_version(&old, &request.to_string());
+    if new != old {
+        write(&target, &new)?;
+    }
+    gvm.ui.say(format_args!("pinned Go {request} in {}", file.display()));
+
+    let here = directory.into_os_string().into_encoded_bytes();
+    if let Ok(Some(floor)) = pin::floor(&Host, &here)
+        && is_below(request, &floor)
+    {
+        gvm.ui.warn(format_args!(
+            "{} needs Go {} or newer, and the pin says {request}",
+            floor.origin, floor.version
+        ));
+    }
+    if request != Request::System && gvm.store.choose(request, &Platform::host())?.is_none() {
+        gvm.ui.say(format_args!("it is not installed; to install it: gvm install"));
+    }
+    Ok(())
+}
+
+/// Replaces the file as a whole, with the rights that it had.
+fn write(file: &Path, content: &[u8]) -> Result<()> {
+    let directory = file.parent().unwrap_or(file);
+    let mut new = tempfile::Builder::new().prefix(".go-version-").tempfile_in(directory)?;
+    std::io::Write::write_all(&mut new, content)?;
+    let permissions = match fs_err::metadata(file) {
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(_) => readable_by_all(),
+    };
+    if let Some(permissions) = permissions {
+        new.as_file().set_permissions(permissions)?;
+    }
+    new.persist(file).map_err(|error| {
+        Error::from(error.error).context(format_args!("{} cannot be written", file.display()))
+    })?;
+    Ok(())
+}
+
+/// The rights of a new file in a repository.
+#[cfg(unix)]
+fn readable_by_all() -> Option<std::fs::Permissions> {
+    Some(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_all() -> Option<std::fs::Permissions> {
+    None
+}
+
+/// Whether nothing that the request could mean reaches the floor.
+fn is_below(request: Request, floor: &Floor) -> bool {
+    match request {
+        Request::Exact(version) => version < floor.version,
+        Request::Minor(major, minor) => Version::release(major, minor, u32::MAX) < floor.version,
+        _ => false,
+    }
+}
+
+/// The file with its first version replaced. Byte order mark, comments, line
+/// ends and further lines stay.
+fn replace_version(old: &[u8], version: &str) -> Vec<u8> {
+    // What PowerShell 5.1 wrote as UTF-16 is written anew.
+    let is_utf16 = old.starts_with(&[0xff, 0xfe]) || old.starts_with(&[0xfe, 0xff]);
+    let old = if is_utf16 { &[] } else { old };
+    let mut new = Vec::with_capacity(old.len() + version.len() + 1);
+    let mut done = false;
+    for line in old.split_inclusive(|&byte| byte == b'\n') {
+        let bom = if new.is_empty() && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let comment = line.iter().position(|&byte| byte == b'#').unwrap_or(line.len());
+        let content = &line[bom..comment];
+        let trimmed = content.trim_ascii();
+        if done || trimmed.is_empty() {
+            new.extend_from_slice(line);
+            continue;
+        }
+        done = true;
+        let start = bom + content.len() - content.trim_ascii_start().len();
+        new.extend_from_slice(&line[..start]);
+        new.extend_from_slice(version.as_bytes());
+        new.extend_from_slice(&line[start + trimmed.len()..]);
+    }
+    if !done {
+        if !new.is_empty() && !new.ends_with(b"\n") {
+            new.push(b'\n');
+        }
+        new.extend_from_slice(version.as_bytes());
+        new.push(b'\n');
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_changes_the_version_and_nothing_else() {
+        for (old, new) in [
+            (&b""[..], &b"1.26\n"[..]),
+            (b"1.22.4\n", b"1.26\n"),
+            (b"1.22.4", b"1.26"),
+            (b"# why\r\n\r\n  go1.22.4\t# since May\r\n", b"# why\r\n\r\n  1.26\t# since May\r\n"),
+            (b"\xef\xbb\xbf1.22\n", b"\xef\xbb\xbf1.26\n"),
+            (b"1.22.4\n1.21.9\n", b"1.26\n1.21.9\n"),
+            (b"# only a comment", b"# only a comment\n1.26\n"),
+            (b"../../evil\n", b"1.26\n"),
+            (b"\xff\xfe1\0", b"1.26\n"),
+        ] {
+            assert_eq!(replace_version(old, "1.26"), new, "{:?}", String::from_utf8_lossy(old));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! gvm: a Go version manager.
+//!
+//! The rooms, from the user down; a room knows only those below it:
+//!
+//! ```text
+//! cli  commands                     what the user typed
+//! install                           source, proof and store, tied together
+//! catalog  source  archive  trust   what exists, where it comes from, why it is believed
+//! store                             what is installed
+//! shell                             an activation as text for a shell
+//! config  ui  error  host           settings, terminal, errors, operating system
+//! gvm-hot                           version, pin, resolve, activation: what the shim needs
+//! ```
+
+pub mod archive;
+pub mod catalog;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod error;
+pub mod goenv;
+pub mod host;
+pub mod install;
+pub mod platform;
+pub mod shell;
+pub mod source;
+pub mod store;
+pub mod trust;
+pub mod ui;
+
+pub use gvm_hot::{activation, layout, path, pin, resolve, version};
