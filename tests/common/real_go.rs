@@ -1,0 +1,68 @@
+//! Real Go, installed by gvm itself from the module proxy, kept under `target/`
+//! between runs and proved again before each use.
+
+use super::{GVM, Machine, run};
+use gvm::platform::Platform;
+use gvm::trust::h1;
+use gvm::version::Version;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+/// What Go's checksum database records of the toolchains that the tests use
+/// (sum.golang.org, lookup/golang.org/toolchain@v0.0.1-go…).
+const RECORDED: [(&str, &str, &str); 8] = [
+    ("1.20.14", "linux-amd64", "h1:8qw1ZS9f0CG9ty0SLWhGEERyjMSNgfMIR+e1g5RRYb0="),
+    ("1.20.14", "linux-arm64", "h1:Xsv3gHrKtOJWucySqO2LldWAPOWE1eYZ797ZmA5D/+g="),
+    ("1.26.8", "linux-amd64", "h1:ZOmGe1OnfREDMIdb1Qi4G9JSuDPBLGExZMQ4nis1RXM="),
+    ("1.26.8", "linux-arm64", "h1:sYL/O6MqS68ML0kjsQ36WoYIpJqkw60TxizWUYUKQMc="),
+    ("1.26.10", "linux-amd64", "h1:5VAGHlY8yl8pTPVSNIez3SNMy6fWabs+QMR25f3oMT0="),
+    ("1.26.10", "linux-arm64", "h1:TuAzKmE5TqYnXpnhgY3GtBJCVg4AfNDA/K1gLyX5Hig="),
+    ("1.26.11", "linux-amd64", "h1:KyINmJ/FQdKRmDYGuTAAXkumyeR2DyUlSNHZj7XaLFg="),
+    ("1.27.4", "linux-amd64", "h1:8Tl0rBb7KdISSdPkZBjlpZxsUBb+004GI/SM2XbmSqI="),
+];
+
+/// GOROOT of a real Go, proved in this run. Installing it is the first test of
+/// whatever uses it: without an answer of the proxy it fails.
+pub fn real_go(version: &str) -> PathBuf {
+    static PROVED: LazyLock<Mutex<HashMap<String, PathBuf>>> = LazyLock::new(Mutex::default);
+    // A test that panicked here has said why.
+    let mut proved = PROVED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(goroot) = proved.get(version) {
+        return goroot.clone();
+    }
+    let platform = Platform::host();
+    let name = platform.to_string();
+    let recorded = RECORDED.iter().find(|(of, on, _)| (*of, *on) == (version, name.as_str()));
+    let (_, _, recorded) = recorded.unwrap_or_else(|| panic!("no record of {version} for {name}"));
+
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-go");
+    let goroot = store.join("toolchains").join(format!("{version}-{name}")).join("go");
+    let parsed = Version::parse(version).unwrap();
+    let is_proved =
+        || h1::of_goroot(&goroot, parsed, &platform).is_ok_and(|found| found == *recorded);
+    if !is_proved() {
+        let mut command = Command::new(GVM);
+        command.args(["install", "--force", version]).env("GVM_ROOT", &store);
+        for variable in ["GVM_VERSION", "GVM_DL_URL", "GVM_AUTO_INSTALL"] {
+            command.env_remove(variable);
+        }
+        run(&mut command).succeeded();
+        assert!(is_proved(), "{version} is not what the checksum database records");
+    }
+    proved.insert(version.into(), goroot.clone());
+    goroot
+}
+
+impl Machine {
+    /// Puts a real Go into the machine's store: the same files by hard links.
+    pub fn real(&self, version: &str) -> PathBuf {
+        let goroot = real_go(version);
+        let target = self.toolchain(version);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        run(Command::new("cp").arg("-al").arg(goroot.parent().unwrap()).arg(&target)).succeeded();
+        self.goroot(version)
+    }
+}
