@@ -165,7 +165,7 @@ fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure
     }
     let label = offer.url.rsplit('/').next().unwrap_or_default().to_string();
     let total = offer.size.or(offer.response.length);
-    let progress = ui.progress(&label, total);
+    let progress = ui.progress(short(&label), total);
 
     let (chunks, archive_queue) = sync_channel::<Bytes>(ARCHIVE_QUEUE);
     let (parts, file_queue) = sync_channel::<Part>(FILE_QUEUE);
@@ -218,6 +218,12 @@ fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure
         },
         evidence,
     })
+}
+
+/// A file's name as people know the release: `go1.22.4.linux-amd64`.
+fn short(name: &str) -> &str {
+    let name = name.strip_prefix("v0.0.1-").unwrap_or(name);
+    name.strip_suffix(".tar.gz").or_else(|| name.strip_suffix(".zip")).unwrap_or(name)
 }
 
 /// The result of a thread; a panic goes on here.

@@ -50,9 +50,10 @@ impl Ui {
             return Progress(ProgressBar::hidden());
         }
         let template = if total.is_some() {
-            "{msg} {bar:28.green} {bytes:>10}/{total_bytes:<10} {bytes_per_sec:>12} {eta:>4} left"
+            "{msg} {wide_bar:.green} {decimal_bytes}/{decimal_total_bytes} \
+             {decimal_bytes_per_sec} {eta} left "
         } else {
-            "{msg} {spinner} {bytes:>10} {bytes_per_sec:>12}"
+            "{msg} {spinner} {decimal_bytes} {decimal_bytes_per_sec}"
         };
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())

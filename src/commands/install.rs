@@ -66,7 +66,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         let installed =
             install::install_file(&gvm.store, &gvm.ui, file, args.sha256, &platform, if_present)?;
         let request = Request::Exact(installed.toolchain.version);
-        return done(gvm, &installed, request, args.default);
+        done(gvm, &installed, request, args.default)?;
+        return suggest_default(gvm, &platform, request);
     }
 
     let requests = match args.versions.as_slice() {
@@ -85,6 +86,14 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         let installed =
             install::install(&gvm.store, &sources, &gvm.ui, version, &platform, if_present)?;
         done(gvm, &installed, request, args.default && number == 0)?;
+    }
+    suggest_default(gvm, &platform, requests[0])
+}
+
+/// Somebody who has no default yet may not know that there is one.
+fn suggest_default(gvm: &Gvm, platform: &Platform, request: Request) -> Result<()> {
+    if platform.is_host() && gvm.store.default_pin()?.is_none() {
+        gvm.ui.say(format_args!("to use it where nothing is pinned: gvm default {request}"));
     }
     Ok(())
 }
@@ -117,9 +126,6 @@ fn done(gvm: &Gvm, installed: &Installed, request: Request, make_default: bool) 
     if make_default {
         gvm.store.set_default(Some(request))?;
         gvm.ui.say(format_args!("the default is Go {request}"));
-    } else if gvm.store.default_pin().is_ok_and(|pin| pin.is_none()) && toolchain.platform.is_host()
-    {
-        gvm.ui.say(format_args!("to use it where nothing is pinned: gvm default {request}"));
     }
     Ok(())
 }

@@ -24,7 +24,8 @@ pub fn elf(platform: &Platform) -> Vec<u8> {
 /// A small Go of that version for this machine's platform. `bin/go` has the head
 /// of an executable and cannot run.
 pub fn tree(version: &str) -> Vec<File> {
-    let file = |path: &str, content: &[u8], executable| (path.to_string(), content.to_vec(), executable);
+    let file =
+        |path: &str, content: &[u8], executable| (path.to_string(), content.to_vec(), executable);
     let mut padding = vec![0_u8; 300_000];
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for byte in &mut padding {
@@ -63,13 +64,14 @@ pub fn tar_gz(files: &[File]) -> Vec<u8> {
 /// directories, `go.mod` renamed, without modes, sizes behind the data.
 pub fn module_zip(version: &str, platform: &Platform, files: &[File]) -> Vec<u8> {
     let prefix = format!("golang.org/toolchain@v0.0.1-go{version}.{platform}/");
-    let named = files.iter().filter(|(path, ..)| !path.starts_with("test/")).map(|(path, content, _)| {
-        let path = match path.strip_suffix("go.mod") {
-            Some(directory) => format!("{directory}_go.mod"),
-            None => path.clone(),
-        };
-        (format!("{prefix}{path}"), content.clone())
-    });
+    let named =
+        files.iter().filter(|(path, ..)| !path.starts_with("test/")).map(|(path, content, _)| {
+            let path = match path.strip_suffix("go.mod") {
+                Some(directory) => format!("{directory}_go.mod"),
+                None => path.clone(),
+            };
+            (format!("{prefix}{path}"), content.clone())
+        });
     zip_of(&named.collect::<Vec<_>>())
 }
 

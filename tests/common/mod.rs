@@ -6,6 +6,7 @@
 pub mod archives;
 pub mod real_go;
 pub mod server;
+pub mod terminal;
 
 use gvm::platform::Platform;
 use std::ffi::OsStr;
@@ -148,10 +149,12 @@ impl Machine {
         fs::create_dir_all(goroot.join("bin")).unwrap();
         fs::write(goroot.join("VERSION"), format!("go{version}\n")).unwrap();
         for tool in ["go", "gofmt"] {
-            let script = if tool == "go" { fake_go(version) } else { format!("echo gofmt of {version}") };
+            let script =
+                if tool == "go" { fake_go(version) } else { format!("echo gofmt of {version}") };
             write_script(&goroot.join("bin").join(tool), &script);
             let _ = fs::remove_file(self.bin().join(tool));
-            std::os::unix::fs::symlink(goroot.join("bin").join(tool), self.bin().join(tool)).unwrap();
+            std::os::unix::fs::symlink(goroot.join("bin").join(tool), self.bin().join(tool))
+                .unwrap();
         }
         goroot
     }
