@@ -7,8 +7,12 @@ fn main() {
     println!("cargo:rustc-check-cfg=cfg(freestanding)");
 
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    let freestanding =
-        target("OS") == "linux" && matches!(target("ARCH").as_str(), "x86_64" | "aarch64");
+    // For a linker that cannot do it, and to test the other shim on Linux.
+    println!("cargo:rerun-if-env-changed=GVM_HOSTED_SHIM");
+    let hosted = env::var_os("GVM_HOSTED_SHIM").is_some();
+    let freestanding = !hosted
+        && target("OS") == "linux"
+        && matches!(target("ARCH").as_str(), "x86_64" | "aarch64");
     if freestanding {
         println!("cargo:rustc-cfg=freestanding");
         // The dynamic loader and libc's start-up are most of what a small

@@ -5,8 +5,10 @@
 //! `cargo bench` runs it; it needs real Go, which it installs from the module
 //! proxy into `target/`.
 
+#![allow(clippy::disallowed_methods, reason = "a failure shows its line")]
+
 #[path = "../tests/common/mod.rs"]
-#[expect(unused, reason = "the tests take more of it")]
+#[allow(unused, reason = "the tests take more of it")]
 mod common;
 
 use common::archives;

@@ -51,17 +51,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    #[command(visible_alias = "i")]
+    #[command(alias = "i")]
     Install(install::Args),
-    #[command(visible_alias = "remove", alias = "rm")]
+    #[command(alias = "remove", alias = "rm")]
     Uninstall(uninstall::Args),
-    #[command(visible_alias = "ls")]
+    #[command(alias = "ls")]
     List(list::Args),
-    #[command(visible_alias = "ls-remote", visible_alias = "listall")]
+    #[command(alias = "ls-remote", alias = "listall")]
     ListRemote(list_remote::Args),
     Use(use_::Args),
     Default(default::Args),
-    #[command(visible_alias = "local")]
+    #[command(alias = "local")]
     Pin(pin::Args),
     Current(current::Args),
     Which(which::Args),
@@ -69,7 +69,7 @@ pub enum Command {
     Env(env::Args),
     Hook(hook::Args),
     Completions(completions::Args),
-    #[command(visible_alias = "prefix")]
+    #[command(alias = "prefix")]
     Root(root::Args),
     /// What a shim hands over when a version is missing.
     #[command(name = "__shim", hide = true)]

@@ -3,6 +3,8 @@
 use crate::error::{Code, Error, Result};
 use crate::host::os;
 use crate::layout::Layout;
+use crate::store::Evidence;
+use crate::ui::shown;
 use serde::Deserialize;
 use std::env;
 use std::path::Path;
@@ -16,6 +18,8 @@ pub mod variable {
     pub const DL_URL: &str = "GVM_DL_URL";
     /// `1` installs what a shim misses, `0` does not.
     pub const AUTO_INSTALL: &str = "GVM_AUTO_INSTALL";
+    /// The least evidence: `checksum-database`, `sha256`, `none`.
+    pub const REQUIRE: &str = "GVM_REQUIRE";
 }
 
 /// The official place of the go.dev/dl layout.
@@ -32,6 +36,30 @@ pub enum SourceName {
     Proxy,
 }
 
+/// The least evidence that a toolchain has to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Require {
+    /// The tree's record in Go's checksum database, and nothing less.
+    #[serde(rename = "checksum-database")]
+    ChecksumDatabase,
+    /// That, or a SHA-256 that the official catalog or the user names.
+    #[serde(rename = "sha256")]
+    Sha256,
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Require {
+    #[must_use]
+    pub fn evidence(self) -> Evidence {
+        match self {
+            Self::ChecksumDatabase => Evidence::ChecksumDatabase,
+            Self::Sha256 => Evidence::PublishedSha256,
+            Self::None => Evidence::None,
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -41,6 +69,8 @@ pub struct Config {
     pub sources: Vec<SourceName>,
     /// Base URL of the go.dev/dl layout, without a closing slash.
     pub dl_url: String,
+    /// What an installation needs before it counts.
+    pub require: Require,
 }
 
 impl Default for Config {
@@ -49,6 +79,7 @@ impl Default for Config {
             auto_install: false,
             sources: vec![SourceName::GoDev, SourceName::Proxy],
             dl_url: OFFICIAL_DL_URL.into(),
+            require: Require::Sha256,
         }
     }
 }
@@ -69,8 +100,8 @@ impl Config {
         };
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            Error::new(Code::Usage, format!("{}:{line}: {}", file.display(), error.message()))
-                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], dl_url = \"https://go.dev/dl\"")
+            Error::new(Code::Usage, format!("{}:{line}: {}", shown(file), error.message()))
+                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], dl_url = \"https://go.dev/dl\", require = \"sha256\"")
         })?;
         if let Some(url) = set(variable::DL_URL) {
             config.dl_url = url;
@@ -84,6 +115,17 @@ impl Config {
                 return Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0")));
             }
         }
+        config.require = match set(variable::REQUIRE).as_deref() {
+            None => config.require,
+            Some("checksum-database") => Require::ChecksumDatabase,
+            Some("sha256") => Require::Sha256,
+            Some("none") => Require::None,
+            Some(value) => {
+                let name = variable::REQUIRE;
+                let message = format!("{name}={value} is none of checksum-database, sha256, none");
+                return Err(Error::new(Code::Usage, message));
+            }
+        };
         config.dl_url.truncate(config.dl_url.trim_end_matches('/').len());
         Ok(config)
     }

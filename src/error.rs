@@ -72,7 +72,9 @@ impl std::error::Error for Error {}
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-        let this = Self::new(Code::Failure, error.to_string());
+        // File names in it are somebody's.
+        let message = gvm_hot::path::display(error.to_string().as_bytes()).to_string();
+        let this = Self::new(Code::Failure, message);
         if full { this.hint("free some room and run the command again") } else { this }
     }
 }

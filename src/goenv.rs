@@ -28,6 +28,15 @@ pub fn goproxy(store: &Store) -> Setting {
     })
 }
 
+/// GOSUMDB. Never empty: the default is the public checksum database.
+#[must_use]
+pub fn gosumdb(store: &Store) -> Setting {
+    lookup(store, "GOSUMDB").unwrap_or_else(|| {
+        let domain = TOOLCHAIN_MODULE.split('/').next().unwrap_or_default();
+        Setting { value: format!("sum.{domain}"), origin: "Go's default".into() }
+    })
+}
+
 /// A setting that is not empty, by the go command's order of authority.
 fn lookup(store: &Store, name: &str) -> Option<Setting> {
     if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) {

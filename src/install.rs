@@ -11,10 +11,11 @@ use crate::path::display;
 use crate::platform::{self, Platform};
 use crate::source::http::Http;
 use crate::source::{Failure, Offer, Shape, Sources};
-use crate::store::{Evidence, Origin, Receipt, Store, Toolchain};
+use crate::store::{Evidence, LogRecord, Origin, Receipt, Store, Toolchain};
 use crate::trust::h1;
 use crate::trust::sha256::{Hasher, Sha256};
-use crate::ui::{self, Ui};
+use crate::trust::sumdb::{self, Unproved};
+use crate::ui::{self, Ui, shown};
 use crate::version::Version;
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -70,8 +71,7 @@ pub fn install(
     let toolchain = sources.fetch(version, platform, |offer| {
         let staging = store.stage(ui)?;
         let unpacked = receive(offer, &staging.goroot(), ui)?;
-        let receipt = unpacked.check(version, platform, &staging.goroot())?;
-        report(ui, version, platform, &receipt);
+        let receipt = unpacked.check(version, platform, &staging.goroot(), sources, ui)?;
         Ok(store.publish(staging, version, platform, &receipt, ui)?)
     })?;
     Ok(Installed { toolchain, was_present: false })
@@ -84,6 +84,7 @@ pub fn install(
 /// It is no archive of Go, is not for `platform`, or does not have the digest.
 pub fn install_file(
     store: &Store,
+    sources: &Sources,
     ui: &Ui,
     file: &Path,
     sha256: Option<Sha256>,
@@ -91,14 +92,15 @@ pub fn install_file(
     if_present: IfPresent,
 ) -> Result<Installed> {
     let path = fs_err::canonicalize(file)?;
-    let refused = |why: String| Error::new(Code::Refused, format!("{}: {why}", path.display()));
+    let refused = |why: String| Error::new(Code::Refused, format!("{}: {why}", shown(&path)));
     let url = reqwest::Url::from_file_path(&path)
         .map_err(|()| refused("it has no absolute path".into()))?;
     let mut head = [0; 4];
-    let mut opened = fs_err::File::open(&path)?;
-    if !opened.metadata()?.is_file() {
+    // Looked at first: opening a named pipe would wait for a writer.
+    if !fs_err::metadata(&path)?.is_file() {
         return Err(refused("it is not a file".into()));
     }
+    let mut opened = fs_err::File::open(&path)?;
     let length = opened.read(&mut head)?;
     let format = Format::of_bytes(&head[..length])
         .ok_or_else(|| refused("it is neither a .tar.gz nor a .zip".into()))?;
@@ -114,7 +116,7 @@ pub fn install_file(
     };
     let told = |failure| match failure {
         Failure::Here(error) => error,
-        Failure::Source(code, why) => Error::new(code, format!("{}: {why}", path.display())),
+        Failure::Source(code, why) => Error::new(code, format!("{}: {why}", shown(&path))),
     };
     let staging = store.stage(ui)?;
     let unpacked = receive(offer, &staging.goroot(), ui).map_err(told)?;
@@ -124,26 +126,10 @@ pub fn install_file(
     {
         return Ok(Installed { toolchain, was_present: true });
     }
-    let receipt = unpacked.check(version, platform, &staging.goroot()).map_err(told)?;
-    report(ui, version, platform, &receipt);
+    let receipt =
+        unpacked.check(version, platform, &staging.goroot(), sources, ui).map_err(told)?;
     let toolchain = store.publish(staging, version, platform, &receipt, ui)?;
     Ok(Installed { toolchain, was_present: false })
-}
-
-/// Says what there is no proof of.
-fn report(ui: &Ui, version: Version, platform: &Platform, receipt: &Receipt) {
-    if receipt.evidence == Evidence::None {
-        ui.warn(format_args!(
-            "Go {version} for {platform} was NOT PROVED: {} publishes no digest of it, and the \
-             checksum database is not asked yet",
-            match receipt.origin.source.as_str() {
-                "proxy" => "the module proxy",
-                "file" =>
-                    "nobody but you has seen this file; --sha256 DIGEST tells what it must be",
-                _ => "its source",
-            }
-        ));
-    }
 }
 
 /// A tree in staging, not yet believed.
@@ -165,7 +151,8 @@ fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure
     }
     let label = offer.url.rsplit('/').next().unwrap_or_default().to_string();
     let total = offer.size.or(offer.response.length);
-    let progress = ui.progress(short(&label), total);
+    let doing = if offer.source == "file" { "unpacking" } else { "downloading" };
+    let progress = ui.progress(doing, short(&label), total);
 
     let (chunks, archive_queue) = sync_channel::<Bytes>(ARCHIVE_QUEUE);
     let (parts, file_queue) = sync_channel::<Part>(FILE_QUEUE);
@@ -248,12 +235,18 @@ fn transfer(
 ) -> Result<Transfer, crate::source::http::HttpError> {
     let mut hasher = Hasher::default();
     let mut size = 0;
+    let mut is_wanted = true;
     while let Some(chunk) = offer.response.chunk()? {
         advance(chunk.len() as u64);
         hasher.update(&chunk);
         size += chunk.len() as u64;
-        if chunks.send(chunk).is_err() {
-            return Ok(Transfer::Unwanted);
+        if is_wanted && chunks.send(chunk).is_err() {
+            is_wanted = false;
+            // With a digest to compare, it tells an altered archive from a
+            // damaged one.
+            if offer.sha256.is_none() {
+                return Ok(Transfer::Unwanted);
+            }
         }
     }
     Ok(Transfer::Complete { digest: hasher.finish(), size })
@@ -381,17 +374,22 @@ fn write_files(parts: &Receiver<Part>, goroot: &Path) -> Result<Written, Failure
                 written.close(current.take());
                 let file = goroot.join(&path);
                 let directory = file.parent().unwrap_or(goroot).to_path_buf();
-                if !directories.contains(&directory) {
-                    fs_err::create_dir_all(&directory)?;
-                    directories.insert(directory);
-                }
-                let opened = create(&file, executable).map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => {
+                // What the file system cannot take beside the rest is the
+                // archive's fault.
+                let failed = |error: io::Error| match error.kind() {
+                    io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory => {
                         let path = display(path.as_bytes()).to_string();
                         Failure::Source(Code::Refused, format!("`{path}` is twice in the archive"))
                     }
                     _ => error.into(),
-                })?;
+                };
+                if !directories.contains(&directory) {
+                    fs_err::create_dir_all(&directory).map_err(failed)?;
+                    directories.insert(directory);
+                }
+                let opened = create(&file, executable).map_err(failed)?;
                 current = Some((path, opened, Hasher::default()));
             }
             Part::Data(data) => {
@@ -446,22 +444,74 @@ impl Unpacked {
         })
     }
 
-    /// Looks whether the tree is the Go that is wanted, and writes its receipt.
+    /// Holds a tree against Go's checksum database. Where that cannot be asked, the
+    /// weaker evidence counts, if the policy takes it; what the database contradicts
+    /// never does.
+    fn prove(
+        &self,
+        h1: &str,
+        version: Version,
+        platform: &Platform,
+        sources: &Sources,
+        ui: &Ui,
+    ) -> Result<(Evidence, Option<LogRecord>), Failure> {
+        let refused = |why: String| Failure::Source(Code::Refused, why);
+        let weaker = self.evidence;
+        let why = match sources.recorded(version, platform)? {
+            Ok(record) if record.h1 == h1 => {
+                let sumdb::Record { database, number, tree_size, .. } = record;
+                let record = LogRecord { database, number, tree_size };
+                return Ok((Evidence::ChecksumDatabase, Some(record)));
+            }
+            Ok(record) => {
+                return Err(refused(format!(
+                    "its tree is {h1}, and {} records {} for Go {version} on {platform}",
+                    record.database, record.h1
+                )));
+            }
+            // Whoever serves a log that lies: nothing goes on here.
+            Err(Unproved::Lie(why)) => return Err(Error::new(Code::Refused, why).into()),
+            Err(Unproved::NoRecord(why) | Unproved::Unreachable(why)) => why,
+        };
+        let or_digest = if self.origin.source == "file" {
+            ", or say what it must be: --sha256 DIGEST"
+        } else {
+            ""
+        };
+        if weaker < sources.require.evidence() {
+            return Err(refused(format!(
+                "nothing proves it ({why}); to accept it all the same: GVM_REQUIRE=none{or_digest}"
+            )));
+        }
+        match weaker {
+            Evidence::None => ui.warn(format_args!(
+                "Go {version} for {platform} was NOT PROVED: no digest of it is known, and {why}{or_digest}"
+            )),
+            _ => ui.say(format_args!("going by the published sha256 alone: {why}")),
+        }
+        Ok((weaker, None))
+    }
+
+    /// Looks whether the tree is the Go that is wanted, proves it, and writes its
+    /// receipt.
     fn check(
-        self,
+        mut self,
         version: Version,
         platform: &Platform,
         goroot: &Path,
+        sources: &Sources,
+        ui: &Ui,
     ) -> Result<Receipt, Failure> {
         let refused = |why: String| Failure::Source(Code::Refused, why);
         let found = self.version(goroot)?;
         if found != version {
             return Err(refused(format!("it is Go {found} and should be {version}")));
         }
-        let suffix = if platform.os == "windows" { ".exe" } else { "" };
-        let go = goroot.join("bin").join(format!("go{suffix}"));
         let mut head = Vec::new();
-        let opened = fs_err::File::open(&go).map_err(|_| refused("it has no bin/go".into()))?;
+        let opened = ["go", "go.exe"]
+            .into_iter()
+            .find_map(|name| fs_err::File::open(goroot.join("bin").join(name)).ok())
+            .ok_or_else(|| refused("it has no bin/go".into()))?;
         opened.take(platform::EXECUTABLE_HEAD as u64).read_to_end(&mut head)?;
         match platform::of_executable(&head) {
             Some(found) if found == *platform => {}
@@ -475,13 +525,16 @@ impl Unpacked {
         {
             return Err(refused(format!("its files say that it is Go {named} for {on}")));
         }
+        let h1 = std::mem::take(&mut self.tree).h1(&h1::module_prefix(version, platform));
+        let (evidence, record) = self.prove(&h1, version, platform, sources, ui)?;
         Ok(Receipt {
             version: format!("go{version}"),
             os: platform.os.clone(),
             arch: platform.arch.clone(),
             origin: self.origin,
-            evidence: self.evidence,
-            h1: self.tree.h1(&h1::module_prefix(version, platform)),
+            evidence,
+            record,
+            h1,
             files: self.files,
             bytes: self.bytes,
             installed_at: humantime::format_rfc3339_seconds(std::time::SystemTime::now())
@@ -499,8 +552,14 @@ pub fn summary(toolchain: &Toolchain) -> String {
     } else {
         format!(" for {}", toolchain.platform)
     };
-    let size = toolchain.receipt().map_or_else(String::new, |receipt| {
-        format!(", {}, {}", ui::bytes(receipt.bytes), receipt.evidence.label())
+    let told = toolchain.receipt().map_or_else(String::new, |receipt| {
+        let size = ui::bytes(receipt.bytes);
+        match (&receipt.record, receipt.evidence) {
+            (Some(LogRecord { database, number, .. }), _) => {
+                format!(", {size}, proved by record {number} of {database}")
+            }
+            (None, evidence) => format!(", {size}, {}", evidence.label()),
+        }
     });
-    format!("installed Go {}{on}{size}", toolchain.version)
+    format!("installed Go {}{on}{told}", toolchain.version)
 }

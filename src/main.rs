@@ -25,7 +25,8 @@ fn main() -> ExitCode {
 /// Help and version go to stdout, unless a shell is going to evaluate it.
 fn parse_failed(error: &clap::Error) -> ExitCode {
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let is_evaluated = std::env::args_os().any(|argument| argument == "--eval");
+    let is_evaluated =
+        std::env::args_os().any(|argument| argument.as_encoded_bytes().starts_with(b"--eval"));
     if is_help && is_evaluated {
         anstream::eprint!("{}", error.render().ansi());
         return ExitCode::SUCCESS;

@@ -21,10 +21,20 @@ pub enum Shell {
 /// What a shell's variables become; `None` unsets one.
 pub type Changes = Vec<(&'static str, Option<Vec<u8>>)>;
 
-/// What changes in a shell when `goroot` becomes active, or no toolchain of ours.
-/// GOROOT is set only where it is our `go` that the shell finds.
+/// What changes in a shell when `goroot` becomes active, or no toolchain of ours;
+/// and the go that stands in its way, if there is one. GOROOT is set only where it
+/// is our `go` that the shell finds: another one would break on it.
 #[must_use]
-pub fn changes(layout: &Layout, goroot: Option<&[u8]>, place: Place) -> Changes {
+pub fn activate(
+    layout: &Layout,
+    goroot: Option<&[u8]>,
+    place: Place,
+) -> (Changes, Option<Vec<u8>>) {
+    let rival = match (goroot, place) {
+        (Some(_), Place::AsIs) => activation::rival(&Host, layout),
+        _ => None,
+    };
+    let goroot = goroot.filter(|_| rival.is_none());
     let users = activation::users_goroot(&Host, layout);
     let path = activation::shell_path(&Host, layout, goroot, place);
     let mut changes: Changes = vec![("PATH", Some(path))];
@@ -40,7 +50,17 @@ pub fn changes(layout: &Layout, goroot: Option<&[u8]>, place: Place) -> Changes 
             changes.push((SAVED_VARIABLE, None));
         }
     }
-    changes
+    (changes, rival)
+}
+
+/// What to tell somebody whose PATH has another go before the shims.
+#[must_use]
+pub fn rival_hint(rival: &[u8]) -> String {
+    format!(
+        "{} comes before gvm's shims on PATH, so gvm leaves GOROOT alone\n  \
+         to change that, make gvm's hook the last line of the shell's rc file",
+        path::display(rival)
+    )
 }
 
 /// The change that makes a version the shell's, or gives the choice back to the
@@ -123,7 +143,8 @@ impl Shell {
                 format!("set -gx PATH {}", entries.join(" "))
             }
             (Self::Fish, Some(value)) => format!("set -gx {name} {}", self.quote(value)),
-            (Self::Fish, None) => format!("set -e {name}"),
+            // Unsetting what is not set is a failure to fish.
+            (Self::Fish, None) => format!("set -e {name}; or true"),
             (Self::Powershell, Some(value)) => format!("$env:{name} = {}", self.quote(value)),
             (Self::Powershell, None) => format!("$env:{name} = $null"),
         }

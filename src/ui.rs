@@ -1,9 +1,11 @@
 //! What a person sees: messages and progress, all on stderr. What a script may
 //! read goes to stdout, and not through here.
 
+use crate::path::display;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 /// How much to say.
@@ -38,15 +40,16 @@ impl Ui {
         line(&format!("{style}warning{style:#}: {message}"));
     }
 
-    /// Progress of a transfer of `total` bytes, if that is known.
+    /// Progress of a transfer of `total` bytes, if that is known. Where there is no
+    /// terminal, a line says what is begun.
     #[must_use]
-    pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
+    pub fn progress(&self, doing: &str, label: &str, total: Option<u64>) -> Progress {
         if self.quiet {
             return Progress(ProgressBar::hidden());
         }
         if !std::io::stderr().is_terminal() {
             let size = total.map_or_else(String::new, |total| format!(" ({})", bytes(total)));
-            self.say(format!("downloading {label}{size}"));
+            self.say(format!("{doing} {label}{size}"));
             return Progress(ProgressBar::hidden());
         }
         let template = if total.is_some() {
@@ -90,6 +93,12 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
+}
+
+/// A path fit for a terminal.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    display(path.as_os_str().as_encoded_bytes()).to_string()
 }
 
 /// A number of bytes for people: `71.7 MB`, in powers of ten as downloads are

@@ -172,6 +172,10 @@ fn safe_name(name: &[u8]) -> Result<&str, ArchiveError> {
     if text.chars().any(|c| c.is_control() || matches!(c, '\\' | ':')) {
         return Err(refused("has characters that no file of Go has"));
     }
+    // The longest that file systems take.
+    if text.split('/').any(|part| part.len() > 255) {
+        return Err(refused("is too long"));
+    }
     if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(refused("could lead out of its directory"));
     }

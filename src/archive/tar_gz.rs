@@ -6,6 +6,9 @@ use flate2::bufread::GzDecoder;
 use std::io::{BufRead, Read};
 use tar::EntryType;
 
+/// tar writes blocks of 10 KiB; this is generous.
+const MAX_PADDING: u64 = 1 << 20;
+
 pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
     let mut archive = tar::Archive::new(GzDecoder::new(reader));
     for entry in archive.entries().map_err(damaged)? {
@@ -26,9 +29,9 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
     // What follows the end of the tar is padding, and the gzip's own checksum
     // is looked at only at its end.
     let mut gzip = archive.into_inner();
-    let mut padding = (&mut gzip).take(1 << 20);
-    std::io::copy(&mut padding, &mut std::io::sink()).map_err(damaged)?;
-    if gzip.read(&mut [0]).map_err(damaged)? != 0 {
+    let mut padding = Vec::new();
+    (&mut gzip).take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
+    if padding.len() as u64 > MAX_PADDING || padding.iter().any(|&byte| byte != 0) {
         return Err(hostile("it goes on after its end"));
     }
     let mut reader = gzip.into_inner();

@@ -8,11 +8,14 @@
 use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 const LOCAL_HEADER: u32 = 0x0403_4b50;
 const CENTRAL_HEADER: u32 = 0x0201_4b50;
 const DATA_DESCRIPTOR: u32 = 0x0807_4b50;
+
+/// The record that ends a zip, without a comment.
+const END_RECORD: usize = 22;
 
 const FLAG_ENCRYPTED: u16 = 1;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
@@ -48,6 +51,16 @@ pub(super) fn unpack(mut reader: ChunkReader, sink: &mut Checked) -> Result<(), 
     if tail.len() as u64 > MAX_CENTRAL_DIRECTORY {
         return Err(hostile("its central directory is too large"));
     }
+    // The record of the end is the end: no comment, and nothing behind it in
+    // which another record could stand (APPNOTE 4.3.16).
+    let end = tail.len().checked_sub(END_RECORD).map(|at| &tail[at..]);
+    let is_end = end.is_some_and(|end| {
+        let directory = u32::from_le_bytes([end[12], end[13], end[14], end[15]]) as usize;
+        end.starts_with(b"PK\x05\x06") && directory + END_RECORD == tail.len()
+    });
+    if !is_end {
+        return Err(hostile("it does not end with its central directory"));
+    }
     compare(&seen, central_start, tail)
 }
 
@@ -70,14 +83,14 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
     if compressed == u32::MAX || size == u32::MAX {
         return Err(hostile(format_args!("`{shown}` says that it has 4 GB or more")));
     }
-    let (told, compressed) = (size, u64::from(compressed));
+    let header = (crc, u64::from(compressed), u64::from(size));
     let data_start = reader.position();
     let mut sum = Crc::new();
     if name.ends_with(b"/") {
         if size != 0 || has_descriptor && method != DEFLATED {
             return Err(hostile(format_args!("the directory `{shown}` has content")));
         }
-        let mut data = reader.take(compressed);
+        let mut data = reader.take(header.1);
         io::copy(&mut data, &mut io::sink()).map_err(damaged)?;
     } else {
         match method {
@@ -88,7 +101,7 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
             }
             // Without a size in front there is no telling where it ends.
             STORED if !has_descriptor => {
-                let mut data = Summed { data: (&mut *reader).take(compressed), sum: &mut sum };
+                let mut data = Summed { data: (&mut *reader).take(header.1), sum: &mut sum };
                 sink.file(&name, false, &mut data)?;
                 io::copy(&mut data, &mut io::sink()).map_err(damaged)?;
             }
@@ -99,30 +112,20 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
     }
     let read = reader.position() - data_start;
     let size = u64::from(sum.amount());
-    let told = if has_descriptor {
-        descriptor(reader, size, read)?
-    } else {
-        (crc, compressed, u64::from(told))
-    };
+    let told = if has_descriptor { descriptor(reader)? } else { header };
     if told != (sum.sum(), read, size) {
         return Err(damaged(format_args!("`{shown}` is not what its header says")));
     }
     Ok(Seen { name, header_start: start, crc: sum.sum(), compressed: read, size })
 }
 
-/// The descriptor behind the data: an optional signature, the CRC, and two sizes
-/// of 4 or 8 bytes.
-fn descriptor(
-    reader: &mut ChunkReader,
-    size: u64,
-    compressed: u64,
-) -> Result<(u32, u64, u64), ArchiveError> {
+/// The descriptor behind the data: an optional signature, the CRC and two sizes,
+/// of 4 bytes each, since no file here has 4 GB.
+fn descriptor(reader: &mut ChunkReader) -> Result<(u32, u64, u64), ArchiveError> {
     let mut crc = read_u32(reader)?;
     if crc == DATA_DESCRIPTOR {
         crc = read_u32(reader)?;
     }
-    // Files below 4 GB have the short form, and there are no others here.
-    debug_assert!(size.max(compressed) < u64::from(u32::MAX) || size == 0);
     let compressed = read_u32(reader)?;
     let size = read_u32(reader)?;
     Ok((crc, u64::from(compressed), u64::from(size)))
@@ -130,7 +133,7 @@ fn descriptor(
 
 /// Holds the central directory against what was seen.
 fn compare(seen: &[Seen], central_start: u64, tail: Vec<u8>) -> Result<(), ArchiveError> {
-    let tail = Tail { start: central_start, bytes: Cursor::new(tail) };
+    let tail = Tail { start: central_start, bytes: tail, at: 0 };
     let central = zip::ZipArchive::new(tail).map_err(damaged)?;
     let differs = |what: &str| {
         hostile(format_args!("its central directory {what}, against the files in front of it"))
@@ -151,8 +154,12 @@ fn compare(seen: &[Seen], central_start: u64, tail: Vec<u8>) -> Result<(), Archi
         if !same {
             return Err(differs("tells another content"));
         }
-        if listed.is_symlink() {
-            return Err(hostile("it has a symbolic link"));
+        // Links, devices and pipes are told by a mode alone (stat(2)).
+        let kind = listed.unix_mode().unwrap_or_default() & 0o170_000;
+        let is_directory = seen.name.ends_with(b"/");
+        if !matches!((kind, is_directory), (0 | 0o100_000, false) | (0 | 0o040_000, true)) {
+            let shown = gvm_hot::path::display(&seen.name).to_string();
+            return Err(hostile(format_args!("`{shown}` is neither a file nor a directory")));
         }
     }
     Ok(())
@@ -184,28 +191,42 @@ impl<R: Read> Read for Summed<'_, R> {
     }
 }
 
-/// The end of an archive, at its place, for a reader that wants to seek in the
-/// whole. What stands before it is not there to be read.
+/// The end of an archive, at its place, for a reader that looks for it from the
+/// back. The files in front of it read as zeros.
 struct Tail {
     start: u64,
-    bytes: Cursor<Vec<u8>>,
+    bytes: Vec<u8>,
+    at: u64,
 }
 
 impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.bytes.read(buffer)
+        let length = if self.at < self.start {
+            let gap = usize::try_from(self.start - self.at).unwrap_or(usize::MAX);
+            let length = gap.min(buffer.len());
+            buffer[..length].fill(0);
+            length
+        } else {
+            let behind = usize::try_from(self.at - self.start).unwrap_or(usize::MAX);
+            let rest = self.bytes.get(behind..).unwrap_or_default();
+            let length = rest.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&rest[..length]);
+            length
+        };
+        self.at += length as u64;
+        Ok(length)
     }
 }
 
 impl Seek for Tail {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let to = match to {
-            SeekFrom::Start(at) => {
-                let at = at.checked_sub(self.start);
-                SeekFrom::Start(at.ok_or_else(|| io::Error::other("before the directory"))?)
-            }
-            other => other,
+        let end = self.start + self.bytes.len() as u64;
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => end.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
         };
-        Ok(self.start + self.bytes.seek(to)?)
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
     }
 }

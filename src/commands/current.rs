@@ -56,7 +56,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let system = if current.kind == "system" { " (system)" } else { "" };
     let mut text = format!("{version}{system}\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<7} {value}\n"));
-    line("GOROOT", current.goroot.as_deref().unwrap_or("unknown"));
+    let goroot = current.goroot.as_deref().unwrap_or("unknown");
+    line("GOROOT", &display(goroot.as_bytes()).to_string());
     line("set by", &format!("{} ({})", resolution.pin.origin, current.request));
     if let Some(floor) = &resolution.floor
         && floor.origin != resolution.pin.origin
@@ -69,7 +70,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 fn describe(resolution: &Resolution) -> Current {
     let (kind, version, goroot) = match &resolution.outcome {
         Outcome::Toolchain { version, goroot } => {
-            ("toolchain", Some(version.to_string()), Some(display(goroot).to_string()))
+            ("toolchain", Some(version.to_string()), Some(lossy(goroot)))
         }
         Outcome::System { go: Some(go) } => {
             let goroot = goenv::goroot_of(go);

@@ -47,7 +47,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     if resolution.outcome == Outcome::Missing {
         return Err(not_installed(&resolution.pin, &Platform::host()));
     }
-    let changes = shell::changes(gvm.store.layout(), goroot_of(&resolution), Place::Front);
+    let (changes, _) = shell::activate(gvm.store.layout(), goroot_of(&resolution), Place::Front);
     if args.json {
         let object: BTreeMap<_, _> =
             changes.iter().map(|(name, value)| (name, value.as_deref().map(lossy))).collect();

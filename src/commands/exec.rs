@@ -4,12 +4,15 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, os};
 use crate::install::{self, IfPresent};
 use crate::layout;
+use crate::path::display;
 use crate::pin::{Origin, Pin};
 use crate::platform::Platform;
 use crate::resolve::{self, Outcome, Resolution};
+use crate::ui::shown;
 use crate::version::Request;
 use clap_complete::ArgValueCompleter;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// Run a command with a version of Go
@@ -44,6 +47,9 @@ pub struct Args {
 
 #[derive(Debug, clap::Args)]
 pub struct ShimArgs {
+    /// The shim's store.
+    pub root: std::path::PathBuf,
+
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }
@@ -103,12 +109,18 @@ fn execute(gvm: &Gvm, resolution: &Resolution, command: &[OsString]) -> Result<E
         .split_first()
         .ok_or_else(|| Error::new(Code::Usage, "there is no command to run"))?;
     let path = activation.path.as_deref().map(os);
-    let not_found = |_| {
-        let words = shell_words::quote(&program.to_string_lossy()).into_owned();
-        Error::new(Code::NotFound, format!("there is no command {words} on PATH"))
-    };
     let here = std::env::current_dir().unwrap_or_default();
-    let found = which::which_in(program, path, here).map_err(not_found)?;
+    let named = Path::new(program);
+    // A path is run as it stands; only a name is looked for.
+    let found = if named.components().count() > 1 && here.join(named).exists() {
+        named.to_path_buf()
+    } else {
+        which::which_in(program, path, here).map_err(|_| {
+            let shown = display(program.as_encoded_bytes()).to_string();
+            let words = shell_words::quote(&shown);
+            Error::new(Code::NotFound, format!("there is no command {words}"))
+        })?
+    };
 
     let mut process = Command::new(&found);
     process.args(arguments);
@@ -120,7 +132,7 @@ fn execute(gvm: &Gvm, resolution: &Resolution, command: &[OsString]) -> Result<E
         process.env("PATH", path);
     }
     become_process(process).map_err(|error| {
-        Error::new(Code::CannotRun, format!("{} cannot be run: {error}", found.display()))
+        Error::new(Code::CannotRun, format!("{} cannot be run: {error}", shown(&found)))
     })
 }
 

@@ -1,8 +1,6 @@
-use super::{Gvm, goroot_of, print};
-use crate::activation::{self, Place};
+use super::{Gvm, print};
+use crate::activation::Place;
 use crate::error::Result;
-use crate::host::Host;
-use crate::path::display;
 use crate::resolve::Outcome;
 use crate::shell::{self, Shell};
 use crate::ui::Ui;
@@ -53,34 +51,20 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 /// the same, and does not run another one in its place.
 fn activate(gvm: &Gvm, shell: Shell, place: Place, hinted: &str) -> String {
     let layout = gvm.store.layout();
-    let (goroot, hint) = match gvm.resolve() {
+    let (goroot, mut hint) = match gvm.resolve() {
         Err(error) => (None, error.to_string()),
-        Ok(resolution) => match &resolution.outcome {
-            Outcome::Missing => (None, shim::missing(&resolution.pin, crate::layout::HOST)),
+        Ok(resolution) => match resolution.outcome {
+            Outcome::Toolchain { goroot, .. } => (Some(goroot), String::new()),
             Outcome::System { .. } => (None, String::new()),
-            Outcome::Toolchain { .. } => {
-                // Another go that comes first on PATH must not get our GOROOT.
-                let rival = match place {
-                    Place::Front => None,
-                    Place::AsIs => activation::rival(&Host, layout),
-                };
-                match rival {
-                    None => (goroot_of(&resolution).map(<[u8]>::to_vec), String::new()),
-                    Some(rival) => (
-                        None,
-                        format!(
-                            "{} comes before gvm's shims on PATH, so gvm leaves GOROOT alone\n  \
-                             to change that, make gvm's hook the last line of the shell's rc file",
-                            display(&rival)
-                        ),
-                    ),
-                }
-            }
+            Outcome::Missing => (None, shim::missing(&resolution.pin, crate::layout::HOST)),
         },
     };
+    let (changes, rival) = shell::activate(layout, goroot.as_deref(), place);
+    if let Some(rival) = rival {
+        hint = shell::rival_hint(&rival);
+    }
     if !hint.is_empty() && hint != hinted {
         Ui { quiet: false }.say(&hint);
     }
-    let changes = shell::changes(layout, goroot.as_deref(), place);
     shell.statements(&changes) + &shell.remember_hint(&hint)
 }

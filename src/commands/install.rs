@@ -63,25 +63,37 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let if_present = if args.force { IfPresent::Replace } else { IfPresent::Keep };
 
     if let Some(file) = &args.from {
-        let installed =
-            install::install_file(&gvm.store, &gvm.ui, file, args.sha256, &platform, if_present)?;
+        let sources = gvm.sources()?;
+        let installed = install::install_file(
+            &gvm.store,
+            &sources,
+            &gvm.ui,
+            file,
+            args.sha256,
+            &platform,
+            if_present,
+        )?;
         let request = Request::Exact(installed.toolchain.version);
         done(gvm, &installed, request, args.default)?;
         return suggest_default(gvm, &platform, request);
     }
 
+    // clap does not ask for --from where a VERSION excludes it.
+    if args.sha256.is_some() {
+        return Err(Error::new(Code::Usage, "--sha256 says what the file of --from has to be"));
+    }
     let requests = match args.versions.as_slice() {
         [] => vec![pinned(gvm)?],
         versions => versions.to_vec(),
     };
+    if requests.contains(&Request::System) {
+        let message = "system is the go that is on PATH already; gvm does not install it";
+        return Err(
+            Error::new(Code::Usage, message).hint("to install the newest: gvm install stable")
+        );
+    }
     let sources = gvm.sources()?;
     for (number, &request) in requests.iter().enumerate() {
-        if request == Request::System {
-            let message = "system is the go that is on PATH already; gvm does not install it";
-            return Err(
-                Error::new(Code::Usage, message).hint("to install the newest: gvm install stable")
-            );
-        }
         let version = sources.release(request, &platform)?;
         let installed =
             install::install(&gvm.store, &sources, &gvm.ui, version, &platform, if_present)?;
@@ -101,17 +113,19 @@ fn suggest_default(gvm: &Gvm, platform: &Platform, request: Request) -> Result<(
 /// What the current directory asks for.
 fn pinned(gvm: &Gvm) -> Result<Request> {
     let resolution = gvm.resolve()?;
-    let request = match (&resolution.floor, &resolution.outcome) {
-        (Some(floor), Outcome::System { .. } | Outcome::Missing) => floor.request(),
-        _ => resolution.pin.request,
+    let (request, origin) = match (&resolution.floor, &resolution.outcome) {
+        (Some(floor), Outcome::System { .. } | Outcome::Missing) => {
+            (floor.request(), &floor.origin)
+        }
+        _ => (resolution.pin.request, &resolution.pin.origin),
     };
     if request == Request::System {
-        let message = format!("nothing to install: {} asks for no version", resolution.pin.origin);
+        let message = format!("nothing to install: {origin} asks for no version");
         return Err(Error::new(Code::Usage, message)
             .hint("to install the newest: gvm install stable")
             .hint("to pin a version here: gvm pin 1.26"));
     }
-    gvm.ui.say(format_args!("{} asks for Go {request}", resolution.pin.origin));
+    gvm.ui.say(format_args!("{origin} asks for Go {request}"));
     Ok(request)
 }
 

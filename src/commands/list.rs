@@ -1,9 +1,10 @@
 use super::{Gvm, print, print_json};
 use crate::error::Result;
+use crate::path::display;
 use crate::pin::Origin;
 use crate::resolve::Outcome;
 use crate::store::{Receipt, Toolchain};
-use crate::ui;
+use crate::ui::{self, shown};
 use crate::version::Version;
 use serde::Serialize;
 
@@ -118,8 +119,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         ];
         if args.verbose {
             row.push(told(&|receipt| receipt.installed_at.clone()));
-            row.push(told(&|receipt| receipt.origin.url.clone()));
-            row.push(toolchain.goroot.display().to_string());
+            row.push(told(&|receipt| display(receipt.origin.url.as_bytes()).to_string()));
+            row.push(shown(&toolchain.goroot));
         }
         rows.push(row);
     }

@@ -43,7 +43,11 @@ pub struct Gvm {
 /// # Errors
 /// What the command says.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let gvm = Gvm { store: Store::open()?, ui: Ui { quiet: cli.quiet } };
+    let store = match &cli.command {
+        Command::Shim(args) => Store::at(&args.root),
+        _ => Store::open()?,
+    };
+    let gvm = Gvm { store, ui: Ui { quiet: cli.quiet } };
     let done = match cli.command {
         Command::Install(args) => install::run(&gvm, args),
         Command::Uninstall(args) => uninstall::run(&gvm, args),
@@ -181,7 +185,14 @@ mod complete {
 
     fn candidates(versions: Vec<Version>, typed: &OsStr) -> Vec<CompletionCandidate> {
         let typed = typed.to_string_lossy();
-        let exact = versions.into_iter().map(|version| version.exact().to_string());
+        // The prefix that somebody has begun with stays.
+        let letters = typed.find(|c: char| c.is_ascii_digit()).unwrap_or(typed.len());
+        let prefix = match &typed[..letters] {
+            "g" | "go" => "go",
+            "v" => "v",
+            _ => "",
+        };
+        let exact = versions.into_iter().map(|version| format!("{prefix}{}", version.exact()));
         exact.filter(|version| version.starts_with(&*typed)).map(CompletionCandidate::new).collect()
     }
 

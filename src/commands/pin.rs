@@ -1,12 +1,15 @@
 use super::{Gvm, complete, parse_request};
 use crate::error::{Code, Error, Result};
-use crate::host::Host;
+use crate::host::{Host, os};
+use crate::path::display;
 use crate::pin::{self, Floor};
 use crate::platform::Platform;
 use crate::resolve::Outcome;
+use crate::ui::shown;
 use crate::version::{Request, Version};
 use clap_complete::ArgValueCompleter;
-use std::path::Path;
+use gvm_hot::System;
+use std::path::{Path, PathBuf};
 
 /// Pin a version for this directory: writes .go-version
 #[derive(Debug, clap::Args)]
@@ -35,22 +38,28 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             }
         },
     };
-    let directory = std::env::current_dir()?;
-    let file = directory.join(".go-version");
-    // A link into another directory stays a link.
-    let target = fs_err::canonicalize(&file).unwrap_or_else(|_| file.clone());
-    let old = match fs_err::read(&target) {
-        Ok(old) => old,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error.into()),
+    let here = Host
+        .current_dir()
+        .ok_or_else(|| Error::new(Code::Failure, "the current directory is not there any more"))?;
+    let file = crate::path::join(&here, ".go-version");
+    let old = match Host.read(&file, LIMIT) {
+        Ok(old) => old.unwrap_or_default(),
+        Err(why) => {
+            let message = format!("{} cannot be read: {why}", display(&file));
+            return Err(Error::new(Code::Failure, message));
+        }
     };
-    let new = replace_version(&old, &request.to_string());
+    let target = target_of(Path::new(os(&file)));
+    let mut new = replace_version(&old, &request.to_string());
+    // Nothing of a file that stays unusable is worth keeping.
+    if pin::check(&new).is_err() {
+        new = format!("{request}\n").into_bytes();
+    }
     if new != old {
         write(&target, &new)?;
     }
-    gvm.ui.say(format_args!("pinned Go {request} in {}", file.display()));
+    gvm.ui.say(format_args!("pinned Go {request} in {}", display(&file)));
 
-    let here = directory.into_os_string().into_encoded_bytes();
     if let Ok(Some(floor)) = pin::floor(&Host, &here)
         && is_below(request, &floor)
     {
@@ -63,6 +72,22 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         gvm.ui.say(format_args!("it is not installed; to install it: gvm install"));
     }
     Ok(())
+}
+
+/// More than any such file has.
+const LIMIT: usize = 64 << 10;
+
+/// The file that a link stands for, so that it stays a link; it need not be there.
+fn target_of(file: &Path) -> PathBuf {
+    let mut target = file.to_path_buf();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match fs_err::read_link(&target) {
+            Ok(link) => target = target.parent().unwrap_or(file).join(link),
+            Err(_) => break,
+        }
+    }
+    target
 }
 
 /// Replaces the file as a whole, with the rights that it had.
@@ -78,7 +103,7 @@ fn write(file: &Path, content: &[u8]) -> Result<()> {
         new.as_file().set_permissions(permissions)?;
     }
     new.persist(file).map_err(|error| {
-        Error::from(error.error).context(format_args!("{} cannot be written", file.display()))
+        Error::from(error.error).context(format_args!("{} cannot be written", shown(file)))
     })?;
     Ok(())
 }
@@ -116,8 +141,16 @@ fn replace_version(old: &[u8], version: &str) -> Vec<u8> {
         let comment = line.iter().position(|&byte| byte == b'#').unwrap_or(line.len());
         let content = &line[bom..comment];
         let trimmed = content.trim_ascii();
-        if done || trimmed.is_empty() {
+        if trimmed.is_empty() {
             new.extend_from_slice(line);
+            continue;
+        }
+        if done {
+            // A further line that is no version made the file unusable.
+            let text = std::str::from_utf8(trimmed);
+            if text.is_ok_and(|text| Request::parse(text).is_ok()) {
+                new.extend_from_slice(line);
+            }
             continue;
         }
         done = true;
@@ -152,6 +185,7 @@ mod tests {
             (b"# only a comment", b"# only a comment\n1.26\n"),
             (b"../../evil\n", b"1.26\n"),
             (b"\xff\xfe1\0", b"1.26\n"),
+            (b"1.22\n/bin/sh\n# end\n", b"1.26\n# end\n"),
         ] {
             assert_eq!(replace_version(old, "1.26"), new, "{:?}", String::from_utf8_lossy(old));
         }

@@ -65,9 +65,13 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             crate::resolve::resolve(&without, gvm.store.layout(), layout::HOST)?
         }
     };
-    let mut changes = shell::changes(gvm.store.layout(), goroot_of(&resolution), Place::AsIs);
+    let (mut changes, rival) =
+        shell::activate(gvm.store.layout(), goroot_of(&resolution), Place::AsIs);
     changes.push(shell::version_change(chosen.map(|request| request.to_string())));
     print(&shell.statements(&changes))?;
+    if let Some(rival) = rival {
+        gvm.ui.warn(shell::rival_hint(&rival));
+    }
     match chosen {
         Some(request) => gvm.ui.say(format_args!("this shell uses Go {request}")),
         None => gvm.ui.say(format_args!("this shell uses what {} says", resolution.pin.origin)),

@@ -21,8 +21,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let resolution = gvm.resolve()?;
     match &resolution.outcome {
         Outcome::Toolchain { goroot, .. } => print_bytes(&layout::tool(goroot, &args.tool)),
-        Outcome::System { .. } if resolution.pin.request == crate::version::Request::System => {
-            let found = resolve::find_system(&Host, gvm.store.layout(), &args.tool);
+        Outcome::System { go: Some(go) } => {
+            let found = resolve::system_tool(&Host, gvm.store.layout(), go, &args.tool);
             let none =
                 || Error::new(Code::NotInstalled, format!("there is no {} on PATH", args.tool));
             print_bytes(&found.ok_or_else(none)?)

@@ -8,6 +8,7 @@
 //!     go/                            GOROOT
 //!   shims/       go gofmt go1.22.4 …
 //!   cache/       indexes of releases
+//!   checksums/   what the checksum database has said: heads, tiles, records
 //!   tmp/         staging; on the same file system as toolchains/
 //!   locks/
 //!   config.toml
@@ -191,6 +192,11 @@ impl Layout {
     #[must_use]
     pub fn cache(&self) -> Vec<u8> {
         self.under("cache")
+    }
+
+    #[must_use]
+    pub fn checksums(&self) -> Vec<u8> {
+        self.under("checksums")
     }
 
     #[must_use]

@@ -170,11 +170,16 @@ pub fn from_directory(system: &impl System, directory: &[u8]) -> Result<Option<P
 /// # Errors
 /// Its file cannot be read, or holds no version.
 pub fn from_default(system: &impl System, file: Vec<u8>) -> Result<Option<Pin>, PinError> {
-    let Some(bytes) = read(system, &file, GO_VERSION_LIMIT)? else {
-        return Ok(None);
+    let parsed = match read(system, &file, GO_VERSION_LIMIT) {
+        Ok(None) => return Ok(None),
+        Ok(Some(bytes)) => parse_go_version(&bytes).map_err(|at_line| at_line.problem),
+        Err(error) => Err(error.problem),
     };
-    let Pin { request, .. } = placed(file.clone(), parse_go_version(&bytes))?;
-    Ok(Some(Pin { request, origin: Origin::Default { file } }))
+    let origin = Origin::Default { file };
+    match parsed {
+        Ok((request, _)) => Ok(Some(Pin { request, origin })),
+        Err(problem) => Err(PinError { origin, problem }),
+    }
 }
 
 /// The floor that go.work, else go.mod, sets for `directory`. A go.work decides
@@ -309,6 +314,17 @@ fn lines<'a>(bytes: &'a [u8], comment: &'a [u8]) -> impl Iterator<Item = (usize,
         let end = line.windows(comment.len()).position(|window| window == comment);
         (at + 1, line[..end.unwrap_or(line.len())].trim_ascii())
     })
+}
+
+/// Whether a `.go-version` with this content could be used.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(content: &[u8]) -> Result<(), Problem> {
+    if content.len() > GO_VERSION_LIMIT {
+        return Err(Problem::Unreadable(Unreadable::TooLarge));
+    }
+    parse_go_version(content).map(drop).map_err(|at| at.problem)
 }
 
 /// The first version in a `.go-version`. Further lines (goenv's further active

@@ -87,7 +87,7 @@ fn at_least(
     let by_default = answer(system, layout, platform, default.unwrap_or_else(nobody));
     match &by_default.outcome {
         Outcome::Toolchain { version, .. } if *version >= floor.version => return by_default,
-        Outcome::System { .. } if has_default => return by_default,
+        Outcome::System { go: Some(_) } if has_default => return by_default,
         _ => {}
     }
     let fits = |version: &Version| *version >= floor.version;
@@ -121,6 +121,20 @@ fn present(system: &impl System, layout: &Layout, platform: Platform, version: V
     }
 }
 
+/// `tool` of the system's Go: the one beside its `go`, so that the two are of one
+/// version, else the first on PATH.
+pub fn system_tool(
+    system: &impl System,
+    layout: &Layout,
+    go: &[u8],
+    tool: &str,
+) -> Option<Vec<u8>> {
+    let beside = path::parent(go).map(|directory| path::join_exe(directory, tool));
+    beside
+        .filter(|beside| system.metadata(beside).is_some_and(|found| found.is_executable))
+        .or_else(|| find_system(system, layout, tool))
+}
+
 /// The first executable called `tool` on PATH that is not ours: neither a shim,
 /// by the identity of its directory, nor a toolchain of the store. Relative
 /// entries are passed over, as Go does: they make the answer depend on who
@@ -130,6 +144,7 @@ pub fn find_system(system: &impl System, layout: &Layout, tool: &str) -> Option<
     let shims = system.metadata(&layout.shims()).map(|found| found.identity);
     let own = system.metadata(&path::join_exe(&layout.shims(), tool)).map(|found| found.identity);
     let toolchains = layout.toolchains();
+    let store = system.metadata(&toolchains).map(|found| found.identity);
     for entry in path::entries(&list).filter(|entry| path::is_absolute(entry)) {
         if path::is_within(entry, &toolchains) {
             continue;
@@ -140,6 +155,11 @@ pub fn find_system(system: &impl System, layout: &Layout, tool: &str) -> Option<
         };
         let directory = system.metadata(entry).map(|found| found.identity);
         if Some(found.identity) == own || (shims.is_some() && directory == shims) {
+            continue;
+        }
+        // `toolchains/NAME/go/bin` by another path.
+        let above = system.metadata(&path::join(entry, "../../..")).map(|found| found.identity);
+        if store.is_some() && above == store {
             continue;
         }
         return Some(candidate);

@@ -3,7 +3,7 @@
 
 use crate::activation::{self, Activation};
 use crate::layout::{self, HOST, Layout};
-use crate::path::{self, display, join_exe};
+use crate::path::{self, display};
 use crate::pin::{Origin, Pin, PinError};
 use crate::resolve::{self, Outcome, Resolution};
 use crate::system::System;
@@ -33,6 +33,8 @@ pub enum Plan {
     /// knows one, may install it (`auto_install`); else the message is the end.
     Missing {
         gvm: Option<Vec<u8>>,
+        /// The store that was looked in: gvm could take another one for its own.
+        root: Vec<u8>,
         tool: String,
         message: String,
     },
@@ -45,6 +47,8 @@ pub enum Plan {
 #[derive(Debug)]
 pub struct Run {
     pub program: Vec<u8>,
+    /// The version of the store that is run; `None` for the system's.
+    pub version: Option<Version>,
     pub activation: Activation,
     /// The new value of [`DEPTH_VARIABLE`], if it changes.
     pub depth: Option<u32>,
@@ -86,7 +90,11 @@ pub fn plan(system: &impl System, own: &[u8]) -> Plan {
             // Pins do not count here: this is where Go's own switching ends.
             Some(version) => {
                 let pin = Pin { request: Request::Exact(version), origin: Origin::Command };
-                run(system, &layout, "go", &resolve::answer(system, &layout, HOST, pin))
+                match run(system, &layout, "go", &resolve::answer(system, &layout, HOST, pin)) {
+                    // gvm would go by the pins, and run another version.
+                    Plan::Missing { message, .. } => stop(NOT_FOUND, message),
+                    plan => plan,
+                }
             }
             None => stop(
                 BAD_INPUT,
@@ -145,7 +153,8 @@ pub fn missing(pin: &Pin, platform: layout::Platform) -> String {
 
 fn run(system: &impl System, layout: &Layout, tool: &str, resolution: &Resolution) -> Plan {
     match &resolution.outcome {
-        Outcome::Toolchain { goroot, .. } => Plan::Run(Run {
+        Outcome::Toolchain { version, goroot } => Plan::Run(Run {
+            version: Some(*version),
             program: layout::tool(goroot, tool),
             activation: activation::for_process(system, layout, goroot),
             depth: None,
@@ -153,6 +162,7 @@ fn run(system: &impl System, layout: &Layout, tool: &str, resolution: &Resolutio
         Outcome::System { go: Some(go) } => run_system(system, layout, tool, go),
         Outcome::System { go: None } | Outcome::Missing => Plan::Missing {
             gvm: known_gvm(system, layout),
+            root: layout.root().to_vec(),
             tool: tool.to_string(),
             message: missing(&resolution.pin, HOST),
         },
@@ -174,22 +184,28 @@ fn run_system(system: &impl System, layout: &Layout, tool: &str, go: &[u8]) -> P
             ),
         );
     }
-    // gofmt beside that go, so that the two are of one version.
-    let beside = path::parent(go).map(|directory| join_exe(directory, tool));
-    let program = match beside {
-        Some(beside) if system.metadata(&beside).is_some_and(|found| found.is_executable) => beside,
-        _ => match resolve::find_system(system, layout, tool) {
-            Some(program) => program,
-            None => {
-                return stop(NOT_FOUND, format!("there is no {tool} beside {}", display(go)));
-            }
-        },
+    let Some(program) = resolve::system_tool(system, layout, go, tool) else {
+        return stop(NOT_FOUND, format!("there is no {tool} beside {}", display(go)));
     };
     Plan::Run(Run {
         program,
+        version: None,
         activation: activation::for_system(system, layout),
         depth: Some(depth + 1),
     })
+}
+
+/// What to tell when the program is there in name only.
+#[must_use]
+pub fn cannot_run(program: &[u8], version: Option<Version>, why: &str) -> String {
+    let program = display(program);
+    match version {
+        Some(version) => format!(
+            "{program} cannot be run: {why}\n  to install it anew: gvm install --force {}",
+            version.exact()
+        ),
+        None => format!("{program} cannot be run: {why}"),
+    }
 }
 
 /// The gvm executable that made the shims, if it is still where it was.

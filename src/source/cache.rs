@@ -50,7 +50,7 @@ pub(super) fn list(
             return Ok(None);
         }
         if response.status != 200 {
-            return Err(failed(Code::NoSuchRelease, response.refusal()));
+            return Err(PassedOver::answered(name, "", response));
         }
         let is_html = response.is_html();
         let etag = response.etag.clone();

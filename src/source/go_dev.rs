@@ -80,10 +80,8 @@ impl GoDev {
         let response =
             http.get(&url, None).map_err(|error| passed(Code::Network, error.to_string()))?;
         if response.status != 200 {
-            return Err(passed(
-                Code::NoSuchRelease,
-                format!("{file_name}: {}", response.refusal()),
-            ));
+            let what = format!("{file_name}: ");
+            return Err(PassedOver::answered(self.name(), &what, response));
         }
         Ok(Offer {
             response,

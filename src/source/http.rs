@@ -248,7 +248,11 @@ fn sentence(error: &reqwest::Error) -> HttpError {
 #[must_use]
 pub fn shown(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
-    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    // In what is no URL, a slash may be part of the password.
+    let end = match Url::parse(url) {
+        Ok(_) => url[start..].find('/').map_or(url.len(), |at| start + at),
+        Err(_) => url.len(),
+    };
     match url[start..end].rfind('@') {
         Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
         None => url.into(),
@@ -277,6 +281,7 @@ mod tests {
         assert_eq!(shown("https://u:p@a.example/x"), "https://a.example/x");
         assert_eq!(shown("https://a.example/x"), "https://a.example/x");
         assert_eq!(shown("https://u:p@["), "https://[");
+        assert_eq!(shown("https://u:p/q@a.example/"), "https://a.example/");
         assert_eq!(shown("https://a.example/x@v1"), "https://a.example/x@v1");
         assert_eq!(host("https://u:p@a.example:81/x"), "a.example:81");
     }

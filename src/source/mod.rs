@@ -1,20 +1,23 @@
 //! Where toolchains come from, asked in the configured order.
 
 mod cache;
+mod checksums;
 mod go_dev;
 pub mod http;
 mod proxy;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
-use crate::config::{Config, SourceName};
+use crate::config::{Config, Require, SourceName};
 use crate::error::{Code, Error, Result};
 use crate::goenv;
 use crate::platform::Platform;
 use crate::store::Store;
 use crate::trust::sha256::Sha256;
+use crate::trust::sumdb::{self, Database, Record, Unproved};
 use crate::ui::Ui;
 use crate::version::{Request, Version};
+use checksums::Checksums;
 use go_dev::GoDev;
 use http::{Http, Response};
 use proxy::ModuleProxy;
@@ -26,12 +29,28 @@ use std::fmt;
 pub struct PassedOver {
     pub code: Code,
     pub reason: String,
+    /// It said that there is no such thing (404, 410), which is when the next
+    /// entry of GOPROXY is asked.
+    not_there: bool,
 }
 
 impl PassedOver {
     fn new(code: Code, source: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Self { code, reason: format!("{source}: {why}") }
+        Self { code, reason: format!("{source}: {why}"), not_there: false }
     }
+
+    /// An answer that is not 200.
+    fn answered(source: impl fmt::Display, what: &str, response: Response) -> Self {
+        let status = response.status;
+        let why = format!("{what}{}", response.refusal());
+        Self { not_there: matches!(status, 404 | 410), ..Self::new(code_of(status), source, why) }
+    }
+}
+
+/// What an answer that is not 200 means: that there is no such thing for us
+/// there, or that the server has trouble.
+fn code_of(status: u16) -> Code {
+    if matches!(status, 400..=499) && status != 429 { Code::NoSuchRelease } else { Code::Network }
 }
 
 /// An archive that a source is ready to send.
@@ -77,6 +96,11 @@ pub struct Sources<'a> {
     store: &'a Store,
     ui: Ui,
     sources: Vec<Source>,
+    /// The least evidence that is accepted.
+    pub require: Require,
+    /// The module proxies, which relay the checksum database as well.
+    proxy: ModuleProxy,
+    gosumdb: goenv::Setting,
     /// The same reason is told once.
     told: RefCell<Vec<String>>,
     told_stale: Cell<bool>,
@@ -100,6 +124,9 @@ impl<'a> Sources<'a> {
         }
         Ok(Self {
             http: Http::default(),
+            proxy: ModuleProxy::new(goenv::goproxy(store))?,
+            gosumdb: goenv::gosumdb(store),
+            require: config.require,
             store,
             ui,
             sources,
@@ -157,7 +184,14 @@ impl<'a> Sources<'a> {
         if let Some(version) = request.exact() {
             return Ok(version);
         }
-        let known = self.catalog()?;
+        // Where somebody answered, a release that nobody lists may be there.
+        let (known, unlisted) = match self.catalog() {
+            Ok(known) => (known, None),
+            Err(error) if error.code == Code::NoSuchRelease => {
+                (Known { catalog: Catalog::default(), is_hint: true }, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
         let mut chosen = known.catalog.choose(request, platform);
         if known.is_hint {
             // A proxy's list names what that proxy has seen; a newer patch may
@@ -176,11 +210,11 @@ impl<'a> Sources<'a> {
                 format!("Go {request} is not released yet; its newest pre-release is {version}"),
             )
             .hint(format!("to install that: gvm install {version}"))),
-            None => {
+            None => Err(unlisted.unwrap_or_else(|| {
                 let newest = newest.map_or_else(String::new, |v| format!("; the newest is {v}"));
                 let message = format!("there is no release of Go {request} for {platform}{newest}");
-                Err(Error::new(Code::NoSuchRelease, message).hint("to see all: gvm list-remote"))
-            }
+                Error::new(Code::NoSuchRelease, message).hint("to see all: gvm list-remote")
+            })),
         }
     }
 
@@ -217,6 +251,35 @@ impl<'a> Sources<'a> {
             reasons.push(passed);
         }
         Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
+    }
+
+    /// What Go's checksum database records of a toolchain, proved.
+    ///
+    /// # Errors
+    /// [`Failure::Here`] when GOSUMDB cannot be used; else why there is no proof.
+    pub fn recorded(
+        &self,
+        version: Version,
+        platform: &Platform,
+    ) -> Result<Result<Record, Unproved>> {
+        let goenv::Setting { value, origin } = &self.gosumdb;
+        let database = Database::parse(value).map_err(|why| {
+            Error::new(Code::Usage, format!("GOSUMDB ({origin}): {why}"))
+                .hint("to set Go's default: go env -u GOSUMDB")
+        })?;
+        let Some(database) = database else {
+            let why =
+                format!("GOSUMDB=off ({origin}) keeps the checksum database from being asked");
+            return Ok(Err(Unproved::Unreachable(why)));
+        };
+        // Two processes must not advance the newest head past each other.
+        let _lock = self.store.lock_checksums(&self.ui)?;
+        let client = sumdb::Client {
+            cache: self.store.checksums().join(&database.verifier.name),
+            transport: &Checksums::new(&self.http, &self.proxy, &database),
+            database: &database,
+        };
+        Ok(client.lookup(version, platform))
     }
 
     /// What is known of the releases without asking anybody; for completions.

@@ -61,28 +61,28 @@ impl ModuleProxy {
 
     /// Asks the entries for a file of the module, by the rules of the list.
     fn ask<'a>(&self, http: &'a Http, file: &str) -> Answer<'a> {
-        let mut passed = self.off();
+        let mut all: Vec<PassedOver> = Vec::new();
         for entry in &self.entries {
             let url = format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url);
-            let not_there = match http.get(&url, None) {
+            let passed = match http.get(&url, None) {
                 Ok(response) if response.status == 200 => {
                     return Answer::Found(Box::new(response), url);
                 }
-                Ok(response) => {
-                    let not_there = matches!(response.status, 404 | 410);
-                    passed = PassedOver::new(Code::NoSuchRelease, &entry.name, response.refusal());
-                    not_there
-                }
-                Err(error) => {
-                    passed = PassedOver::new(Code::Network, &entry.name, error);
-                    false
-                }
+                Ok(response) => PassedOver::answered(&entry.name, "", response),
+                Err(error) => PassedOver::new(Code::Network, &entry.name, error),
             };
-            if !not_there && !entry.falls_back {
+            let go_on = passed.not_there || entry.falls_back;
+            all.push(passed);
+            if !go_on {
                 break;
             }
         }
-        Answer::Passed(passed)
+        // One source to the user, with what each of its places said.
+        let Some(last) = all.last() else { return Answer::Passed(self.off()) };
+        let is_refusal = |passed: &PassedOver| passed.code == Code::NoSuchRelease;
+        let code = if all.iter().any(is_refusal) { Code::NoSuchRelease } else { last.code };
+        let reasons: Vec<_> = all.iter().map(|passed| passed.reason.as_str()).collect();
+        Answer::Passed(PassedOver { code, reason: reasons.join("; "), not_there: last.not_there })
     }
 
     /// The releases that the proxy has seen: a hint, never the last word.
@@ -93,8 +93,9 @@ impl ModuleProxy {
             let parse = |body: &[u8]| {
                 let text =
                     std::str::from_utf8(body).map_err(|_| "its list is not text".to_string())?;
+                // Empty where it was never asked for a toolchain.
                 let catalog = index::parse_module_list(text);
-                if catalog.is_empty() {
+                if catalog.is_empty() && !text.trim().is_empty() {
                     Err("its list names no toolchain".into())
                 } else {
                     Ok(catalog)
@@ -103,8 +104,8 @@ impl ModuleProxy {
             last = cache::list(http, store, &url, &entry.name, parse);
             match &last {
                 Ok(_) => break,
-                Err(passed) if passed.code != Code::NoSuchRelease && !entry.falls_back => break,
-                Err(_) => {}
+                Err(passed) if passed.not_there || entry.falls_back => {}
+                Err(_) => break,
             }
         }
         last
@@ -169,6 +170,21 @@ impl ModuleProxy {
                 size: None,
             }),
         }
+    }
+
+    /// Where a checksum database answers through these proxies, if through one.
+    pub(super) fn checksum_base(&self, http: &Http, name: &str) -> Option<String> {
+        for entry in self.entries.iter().filter(|entry| entry.url != DIRECT) {
+            let base = format!("{}/sumdb/{name}", entry.url);
+            match http.get(&format!("{base}/supported"), None) {
+                Ok(response) if response.status == 200 => return Some(base),
+                Ok(response) if matches!(response.status, 404 | 410) || entry.falls_back => {}
+                // cmd/go gives up here. Asking the database itself is no less
+                // safe: whoever answers, the key decides.
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// What was kept of the lists, for completions.

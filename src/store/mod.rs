@@ -7,14 +7,14 @@ mod shims;
 mod staging;
 
 pub use lock::Lock;
-pub use receipt::{Evidence, Origin, Receipt};
+pub use receipt::{Evidence, LogRecord, Origin, Receipt};
 pub use staging::Staging;
 
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, bytes, os};
 use crate::layout::{self, Layout};
 use crate::platform::Platform;
-use crate::ui::Ui;
+use crate::ui::{Ui, shown};
 use crate::version::{Request, Version};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ impl Store {
         let layout = match named {
             Some(layout) => layout,
             None => {
-                let data = dirs::data_dir().ok_or_else(|| {
+                let data = dirs::data_dir().filter(|data| data.is_absolute()).ok_or_else(|| {
                     Error::new(Code::Usage, layout::NoRoot::NoHome.to_string())
                         .hint("to name one: export GVM_ROOT=/path/of/the/store")
                 })?;
@@ -72,12 +72,18 @@ impl Store {
         // moovweb/gvm exports GVM_ROOT too, and its tree is not ours to change.
         let root = path(layout.root());
         if root.join("scripts").join("gvm-default").is_file() {
-            let message = format!("GVM_ROOT is {}, which belongs to moovweb/gvm", root.display());
+            let message = format!("GVM_ROOT is {}, which belongs to moovweb/gvm", shown(&root));
             return Err(Error::new(Code::Usage, message).hint(
                 "take its line out of your shell's rc file, then: unset GVM_ROOT GVM_VERSION",
             ));
         }
         Ok(Self { layout })
+    }
+
+    /// The store at `root`, as a shim knows it.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self { layout: Layout::new(bytes(root.as_os_str().to_os_string())) }
     }
 
     #[must_use]
@@ -161,6 +167,20 @@ impl Store {
         Lock::acquire(&path(&self.layout.locks()), &name, doing, ui)
     }
 
+    /// Where the checksum database's heads, tiles and records are kept.
+    #[must_use]
+    pub fn checksums(&self) -> PathBuf {
+        path(&self.layout.checksums())
+    }
+
+    /// Waits until no other gvm process asks the checksum database.
+    ///
+    /// # Errors
+    /// The lock file cannot be made.
+    pub fn lock_checksums(&self, ui: &Ui) -> Result<Lock> {
+        Lock::acquire(&path(&self.layout.locks()), "checksums", "asking for", ui)
+    }
+
     /// A place to build a toolchain, on the file system of the store. What
     /// earlier processes left behind when they were killed is removed first.
     ///
@@ -188,15 +208,20 @@ impl Store {
         let target = path(&self.layout.toolchain(version, platform.borrowed()));
         fs_err::create_dir_all(path(&self.layout.toolchains()))?;
         let replaced = if target.exists() { Some(self.take_out(&target, ui)?) } else { None };
-        if let Err(error) = fs_err::rename(staging.toolchain(), &target) {
+        let published = fs_err::rename(staging.toolchain(), &target)
+            .map_err(Error::from)
+            .and_then(|()| self.changed(ui));
+        if let Err(error) = published {
+            // As if nothing had been: what cannot be announced is not installed.
+            let _ = fs_err::rename(&target, staging.toolchain());
             if let Some(replaced) = replaced {
                 let _ = fs_err::rename(replaced.toolchain(), &target);
             }
-            return Err(error.into());
+            let _ = self.changed(ui);
+            return Err(error);
         }
-        self.changed(ui)?;
         self.find(version, platform).ok_or_else(|| {
-            let message = format!("{} went away while it was published", target.display());
+            let message = format!("{} went away while it was published", shown(&target));
             Error::new(Code::Failure, message)
         })
     }
@@ -292,7 +317,7 @@ impl Store {
         std::io::Write::write_all(&mut new, content)?;
         make_readable(new.as_file())?;
         new.persist(file).map_err(|error| {
-            Error::from(error.error).context(format_args!("{} cannot be replaced", file.display()))
+            Error::from(error.error).context(format_args!("{} cannot be replaced", shown(file)))
         })?;
         Ok(())
     }

@@ -14,6 +14,9 @@ pub struct Receipt {
     pub arch: String,
     pub origin: Origin,
     pub evidence: Evidence,
+    /// Where the checksum database records the tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<LogRecord>,
     /// The tree in module form, as the checksum database records it: `h1:…`.
     pub h1: String,
     /// Files and bytes of the tree.
@@ -37,14 +40,26 @@ pub struct Origin {
     pub size: u64,
 }
 
-/// What proves that these are the bytes that the Go team published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A record of a transparency log, which was proved to be in its signed tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// The name that the log signs under: `sum.golang.org`.
+    pub database: String,
+    pub number: u64,
+    /// How many records the tree had.
+    pub tree_size: u64,
+}
+
+/// What proves that these are the bytes that the Go team published, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
+    /// Nothing.
+    None,
     /// The archive has the SHA-256 that the catalog or the user named.
     PublishedSha256,
-    /// Nothing yet.
-    None,
+    /// The tree has the h1 that Go's checksum database records.
+    ChecksumDatabase,
 }
 
 impl Evidence {
@@ -52,6 +67,7 @@ impl Evidence {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
+            Self::ChecksumDatabase => "checksum database",
             Self::PublishedSha256 => "published sha256",
             Self::None => "not proved",
         }

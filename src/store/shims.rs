@@ -3,6 +3,7 @@
 
 use crate::error::{Code, Error, Result};
 use crate::path::EXE_SUFFIX;
+use crate::ui::shown;
 use crate::version::Version;
 use std::collections::BTreeSet;
 use std::env;
@@ -18,7 +19,7 @@ fn executable() -> Result<PathBuf> {
     if shim.is_file() {
         return Ok(shim);
     }
-    Err(Error::new(Code::Failure, format!("the shim executable is not at {}", shim.display()))
+    Err(Error::new(Code::Failure, format!("the shim executable is not at {}", shown(&shim)))
         .hint("install gvm and gvm-shim into one directory: cargo install installs both"))
 }
 

@@ -2,4 +2,7 @@
 //! checksum database records it.
 
 pub mod h1;
+pub mod merkle;
+pub mod note;
 pub mod sha256;
+pub mod sumdb;

@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test that fails shows its line")]
 
 pub mod archives;
+pub mod hostile;
+pub mod published;
 pub mod real_go;
 pub mod server;
 pub mod terminal;
@@ -101,6 +103,8 @@ impl Machine {
             // No test asks the real go.dev: it is not there everywhere.
             .env("GVM_DL_URL", "http://127.0.0.1:9")
             .env("GOPROXY", "off")
+            .env("GOSUMDB", "off")
+            .env("GVM_REQUIRE", "none")
             .current_dir(self.work())
             .stdin(Stdio::null());
         command

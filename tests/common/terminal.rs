@@ -177,6 +177,7 @@ impl Terminal {
         command.env("LC_ALL", "C.UTF-8");
         command.env("GVM_DL_URL", "http://127.0.0.1:9");
         command.env("GOPROXY", "off");
+        command.env("GOSUMDB", "off");
         command.cwd(machine.work());
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);

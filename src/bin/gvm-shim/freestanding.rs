@@ -14,7 +14,6 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::ptr;
-use gvm_hot::path;
 use gvm_hot::shim::{self, CANNOT_RUN, NOT_FOUND, Plan};
 use gvm_hot::system::{Identity, Metadata, System, Unreadable};
 
@@ -275,7 +274,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     let process = unsafe { Process::from_stack(stack) };
     match shim::plan(&process, &process.own()) {
         Plan::Run(run) => {
-            let program = run.program.clone();
+            let (program, version) = (run.program.clone(), run.version);
             let code = exec(&process, &program, &[], run.changes());
             // A missing ELF interpreter is ENOENT too: Go up to 1.20 on musl.
             let why = match code {
@@ -285,14 +284,14 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
                 code => format!("system error {code}"),
             };
             let exit_code = if code == ENOENT { NOT_FOUND } else { CANNOT_RUN };
-            stop(exit_code, &format!("{} cannot be run: {why}", path::display(&program)))
+            stop(exit_code, &shim::cannot_run(&program, version, &why))
         }
-        Plan::Missing { gvm, tool, message } => {
+        Plan::Missing { gvm, root, tool, message } => {
             if let Some(gvm) = gvm {
-                let tool = c_string(tool.as_bytes());
+                let (root, tool) = (c_string(&root), c_string(tool.as_bytes()));
                 let [name, command, dashes] =
                     [c"gvm", c"__shim", c"--"].map(|text| text.as_ptr().cast());
-                let leading = [name, command, dashes, tool.as_ptr()];
+                let leading = [name, command, root.as_ptr(), dashes, tool.as_ptr()];
                 exec(&process, &gvm, &leading, Vec::new());
             }
             stop(NOT_FOUND, &message)

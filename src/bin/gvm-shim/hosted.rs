@@ -4,7 +4,6 @@
 #[path = "../../host.rs"]
 mod host;
 
-use gvm_hot::path;
 use gvm_hot::shim::{self, CANNOT_RUN, NOT_FOUND, Plan};
 use host::{Host, bytes, os};
 use std::env;
@@ -15,7 +14,7 @@ pub fn main() {
     let own = env::current_exe().map(|exe| bytes(exe.into_os_string())).unwrap_or_default();
     match shim::plan(&Host, &own) {
         Plan::Run(run) => {
-            let program = run.program.clone();
+            let (program, version) = (run.program.clone(), run.version);
             let mut command = Command::new(os(&program));
             command.args(env::args_os().skip(1));
             for (name, value) in run.changes() {
@@ -26,12 +25,16 @@ pub fn main() {
             }
             let error = replace(&mut command);
             let code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-            stop(code, &format!("{} cannot be run: {error}", path::display(&program)));
+            stop(code, &shim::cannot_run(&program, version, &error.to_string()));
         }
-        Plan::Missing { gvm, tool, message } => {
+        Plan::Missing { gvm, root, tool, message } => {
             if let Some(gvm) = gvm {
                 let mut command = Command::new(os(&gvm));
-                command.args(["__shim", "--", &tool]).args(env::args_os().skip(1));
+                command
+                    .arg("__shim")
+                    .arg(os(&root))
+                    .args(["--", &tool])
+                    .args(env::args_os().skip(1));
                 let _ = replace(&mut command);
             }
             stop(NOT_FOUND, &message);
