@@ -299,10 +299,12 @@ impl Unpacker {
             _ => {
                 let path = name.strip_prefix("go/").ok_or_else(|| refused("is not under go/"))?;
                 // It would have the same h1 as a go.mod.
-                if split(path).1 == "_go.mod" {
+                let (directory, file) = split(path);
+                if file == "_go.mod" {
                     return Err(refused("is in no archive of go.dev"));
                 }
-                Ok((path.into(), executable))
+                // The local headers of a zip carry no modes.
+                Ok((path.into(), executable || is_executable(directory, file)))
             }
         }
     }

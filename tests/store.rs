@@ -11,8 +11,9 @@ use common::server::{Answer, Ending, Server};
 use common::{Ended, GVM, Machine, finish, run, wait_until};
 use gvm::platform::Platform;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +41,7 @@ fn machine() -> Machine {
 }
 
 /// What counts: the toolchains, the shims, and what tells shells of a change.
-fn store(machine: &Machine) -> Vec<(std::path::PathBuf, String)> {
+fn store(machine: &Machine) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for part in ["toolchains", "shims"] {
         found.extend(snapshot(&machine.root().join(part)));
@@ -210,7 +211,9 @@ fn a_full_disk_leaves_the_store_as_it_was() {
     command.args(["-rm", "sh", "-c", script]).arg(&small).arg(GVM);
     let ended = run(command.env("GVM_DL_URL", dl(&server)));
     if ended.code != 0 && ended.stdout.is_empty() || ended.stdout.contains("NO MOUNT") {
-        eprintln!("NOT TESTED: a full disk, for nothing may be mounted here: {}", ended.stderr);
+        // Past the test runner, which keeps what a passing test prints.
+        let why = format!("NOT TESTED: a full disk; nothing may be mounted here: {}", ended.stderr);
+        std::io::stderr().write_all(why.as_bytes()).unwrap();
         return;
     }
     let tree = String::from_utf8(tree(VERSION).remove(0).1).unwrap();
@@ -240,8 +243,10 @@ fn a_store_that_cannot_be_written_stays_as_it_was() {
         let failed = failed.failed(1).saying(&["ermission denied"]);
         let place = machine.root().join(read_only);
         assert!(failed.stderr.contains(place.to_str().unwrap()), "{failed:?}");
-        let changed: Vec<_> =
-            store(&machine).into_iter().filter(|file| !before.contains(file)).collect();
+        // Shells may be told to look again, when nothing came of it.
+        let counts =
+            |file: &(PathBuf, String)| !before.contains(file) && file.0 != Path::new("generation");
+        let changed: Vec<_> = store(&machine).into_iter().filter(counts).collect();
         assert_eq!((changed, machine.installed()), (vec![], vec![OTHER.into()]), "{read_only}/");
         machine.gvm_at(&server, &["install", VERSION]).succeeded();
         machine.has_whole(VERSION);

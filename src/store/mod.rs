@@ -208,16 +208,19 @@ impl Store {
         let target = path(&self.layout.toolchain(version, platform.borrowed()));
         fs_err::create_dir_all(path(&self.layout.toolchains()))?;
         let replaced = if target.exists() { Some(self.take_out(&target, ui)?) } else { None };
-        let published = fs_err::rename(staging.toolchain(), &target)
-            .map_err(Error::from)
-            .and_then(|()| self.changed(ui));
-        if let Err(error) = published {
+        let renamed = fs_err::rename(staging.toolchain(), &target).map_err(Error::from);
+        let is_renamed = renamed.is_ok();
+        if let Err(error) = renamed.and_then(|()| self.changed(ui)) {
             // As if nothing had been: what cannot be announced is not installed.
-            let _ = fs_err::rename(&target, staging.toolchain());
+            if is_renamed {
+                let _ = fs_err::rename(&target, staging.toolchain());
+            }
             if let Some(replaced) = replaced {
                 let _ = fs_err::rename(replaced.toolchain(), &target);
             }
-            let _ = self.changed(ui);
+            if is_renamed {
+                let _ = self.refresh_shims(ui);
+            }
             return Err(error);
         }
         self.find(version, platform).ok_or_else(|| {
@@ -259,11 +262,10 @@ impl Store {
     /// # Errors
     /// The shim executable is not beside gvm, or the store cannot be written.
     pub fn refresh_shims(&self, ui: &Ui) -> Result<()> {
+        let _lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up", ui)?;
+        // After waiting: another process may have changed what is installed.
         let versions = self.layout.installed(&Host, layout::HOST);
-        let lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up shims", ui)?;
-        shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)?;
-        drop(lock);
-        Ok(())
+        shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)
     }
 
     /// Makes the shims if there are none, or if gvm was upgraded since.
