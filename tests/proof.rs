@@ -1,0 +1,411 @@
+//! Proof by Go's checksum database: the real one through the module proxy, and
+//! one of the tests' own, which can lie.
+
+#![allow(clippy::disallowed_methods, reason = "a failure shows its line")]
+
+mod common;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use common::archives::{index, module_zip, tar_gz, tree};
+use common::real_go::real_go;
+use common::server::{Answer, Server};
+use common::{Ended, GVM, Machine, run};
+use gvm::platform::Platform;
+use gvm::trust::h1::{Tree, module_prefix, module_version};
+use gvm::trust::merkle::{self, Hash};
+use gvm::trust::sha256::Hasher;
+use gvm::version::Version;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+const VERSION: &str = "1.22.4";
+const TILE: u64 = 256;
+
+/// A checksum database with real tiles and a key of its own.
+struct Log {
+    name: &'static str,
+    key: Ed25519KeyPair,
+    records: Vec<String>,
+    /// How many records the head in a lookup covers.
+    head_at: u64,
+    /// Paths that contain this are not there.
+    gone: Option<&'static str>,
+}
+
+impl Log {
+    /// A thousand and some records of other modules, and one of `VERSION` with
+    /// this h1 in their middle.
+    fn new(h1: &str) -> Self {
+        Self::with_seed(h1, "other")
+    }
+
+    fn with_seed(h1: &str, seed: &str) -> Self {
+        let other = |n: u64| {
+            format!(
+                "example.com/{seed} v1.0.{n} h1:{n}=\nexample.com/{seed} v1.0.{n}/go.mod h1:{n}=\n"
+            )
+        };
+        let mut records: Vec<String> = (0..1300).map(other).collect();
+        let version = module_version(Version::parse(VERSION).unwrap(), &Platform::host());
+        records[700] = format!(
+            "golang.org/toolchain {version} {h1}\ngolang.org/toolchain {version}/go.mod h1:8wlg68NqwW7eMnI1aABk/C2pDYXj8mrMY4TyRfiLeS0=\n"
+        );
+        let key = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let head_at = records.len() as u64;
+        Self { name: "sums.example", key, records, head_at, gone: None }
+    }
+
+    /// The key as GOSUMDB takes it.
+    fn verifier(&self) -> String {
+        let mut key = vec![1];
+        key.extend_from_slice(self.key.public_key().as_ref());
+        format!("{}+{:08x}+{}", self.name, self.key_hash(), BASE64.encode(&key))
+    }
+
+    fn key_hash(&self) -> u32 {
+        let mut hasher = Hasher::default();
+        hasher.update(self.name.as_bytes());
+        hasher.update(b"\n\x01");
+        hasher.update(self.key.public_key().as_ref());
+        let [a, b, c, d, ..] = hasher.finish().0;
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    fn leaves(&self) -> Vec<Hash> {
+        self.records.iter().map(|record| merkle::leaf(record.as_bytes())).collect()
+    }
+
+    fn note(&self, size: u64) -> String {
+        let root = root(&self.leaves()[..size as usize]);
+        let text = format!("go.sum database tree\n{size}\n{}\n", BASE64.encode(root));
+        let mut signature = self.key_hash().to_be_bytes().to_vec();
+        signature.extend_from_slice(self.key.sign(text.as_bytes()).as_ref());
+        format!("{text}\n— {} {}\n", self.name, BASE64.encode(signature))
+    }
+
+    fn lookup(&self) -> String {
+        format!("700\n{}\n{}", self.records[700], self.note(self.head_at))
+    }
+
+    fn tile(&self, path: &str) -> Option<Vec<u8>> {
+        let (rest, width) = match path.split_once(".p/") {
+            Some((rest, width)) => (rest, width.parse().ok()?),
+            None => (path, TILE),
+        };
+        let (level, number) = rest.split_once('/')?;
+        let (level, number): (u32, u64) =
+            (level.parse().ok()?, number.replace(['x', '/'], "").parse().ok()?);
+        let leaves = self.leaves();
+        let step = 1_u64 << (8 * level);
+        let mut tile = Vec::new();
+        for at in number * TILE..number * TILE + width {
+            let leaves = leaves.get((at * step) as usize..((at + 1) * step) as usize)?;
+            tile.extend_from_slice(&root(leaves));
+        }
+        Some(tile)
+    }
+
+    fn answer(&self, path: &str) -> Answer {
+        if self.gone.is_some_and(|gone| path.contains(gone)) {
+            return Answer::not_found();
+        }
+        let body = match path {
+            "/supported" => Some(Vec::new()),
+            _ if path.starts_with("/lookup/") && path.contains(VERSION) => {
+                Some(self.lookup().into_bytes())
+            }
+            _ => path.strip_prefix("/tile/8/").and_then(|tile| self.tile(tile)),
+        };
+        body.map_or_else(Answer::not_found, Answer::ok)
+    }
+}
+
+/// RFC 6962, 2.1, by its definition.
+fn root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [leaf] => *leaf,
+        _ => {
+            let middle = leaves.len().next_power_of_two() / 2;
+            merkle::node(&root(&leaves[..middle]), &root(&leaves[middle..]))
+        }
+    }
+}
+
+/// The h1 of the small tree.
+fn h1() -> String {
+    let mut files = Tree::default();
+    for (path, content, _) in tree(VERSION) {
+        let mut hasher = Hasher::default();
+        hasher.update(&content);
+        files.add(&path, hasher.finish());
+    }
+    files.h1(&module_prefix(Version::parse(VERSION).unwrap(), &Platform::host()))
+}
+
+/// A module proxy that has the small tree and relays the database.
+struct Proxy {
+    log: Arc<Mutex<Log>>,
+    server: Server,
+}
+
+impl Proxy {
+    fn new(log: Log) -> Self {
+        let log = Arc::new(Mutex::new(log));
+        let shared = log.clone();
+        let zip = module_zip(VERSION, &Platform::host(), &tree(VERSION));
+        let server = Server::start(move |request| {
+            let path = request.path.as_str();
+            match path.strip_prefix("/sumdb/sums.example") {
+                Some(path) => shared.lock().unwrap().answer(path),
+                None if path.ends_with(".zip") && path.contains(VERSION) => Answer::ok(zip.clone()),
+                None => Answer::not_found(),
+            }
+        });
+        Self { log, server }
+    }
+
+    /// Installs with this proxy, and nothing but a proof that counts.
+    fn install(&self, machine: &Machine) -> Ended {
+        let mut command = machine.command(GVM);
+        command
+            .args(["install", "--force", VERSION])
+            .env("GOPROXY", self.server.url())
+            .env("GOSUMDB", self.log.lock().unwrap().verifier())
+            .env("GVM_REQUIRE", "checksum-database");
+        run(&mut command)
+    }
+}
+
+#[test]
+fn a_record_that_fits_proves_the_tree() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    let installed = proxy.install(&machine).succeeded().saying(&["record 700 of sums.example"]);
+    assert!(!installed.stderr.contains("NOT PROVED"), "{installed:?}");
+    let listed = machine.gvm(&["list", "--json"]).succeeded().json();
+    assert_eq!(listed[0]["evidence"], "checksum-database");
+    assert_eq!(listed[0]["h1"], h1());
+}
+
+#[test]
+fn a_tree_that_is_not_the_recorded_one_is_refused() {
+    let machine = Machine::new();
+    let other = "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let proxy = Proxy::new(Log::new(other));
+    proxy.install(&machine).failed(5).saying(&[other, &h1()]);
+    assert!(machine.installed().is_empty());
+    // And so for an archive that has the sha256 which its mirror publishes.
+    let archive = tar_gz(&tree(VERSION));
+    let index = index(&[(VERSION, &archive)]);
+    let mirror = Server::start(move |request| match request.path.as_str() {
+        path if path.ends_with(".tar.gz") => Answer::ok(archive.clone()),
+        _ => Answer::new(200, "application/json", index.clone()),
+    });
+    let mut command = machine.command(GVM);
+    command
+        .args(["install", VERSION])
+        .env("GVM_DL_URL", mirror.url())
+        .env("GOPROXY", proxy.server.url())
+        .env("GOSUMDB", proxy.log.lock().unwrap().verifier());
+    run(&mut command).failed(5).saying(&[other]);
+    assert!(machine.installed().is_empty());
+}
+
+#[test]
+fn what_was_proved_is_proved_again_offline() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    proxy.install(&machine).succeeded();
+    machine.gvm(&["uninstall", VERSION]).succeeded();
+    let file = machine.path().join("go.tar.gz");
+    fs::write(&file, tar_gz(&tree(VERSION))).unwrap();
+    let before = proxy.server.requests().len();
+    let mut command = machine.command(GVM);
+    command
+        .args(["install", "--from"])
+        .arg(&file)
+        .env("GOSUMDB", proxy.log.lock().unwrap().verifier())
+        .env("GVM_REQUIRE", "checksum-database");
+    run(&mut command).succeeded().saying(&["record 700"]);
+    assert_eq!(proxy.server.requests().len(), before, "GOPROXY is off, and nobody was asked");
+}
+
+#[test]
+fn without_the_database_a_module_zip_is_refused_and_the_policy_can_take_it() {
+    let machine = Machine::new();
+    let mut log = Log::new(&h1());
+    log.gone = Some("/");
+    let proxy = Proxy::new(log);
+    let mut command = machine.command(GVM);
+    command
+        .args(["install", VERSION])
+        .env("GOPROXY", proxy.server.url())
+        .env("GOSUMDB", format!("{} {}", proxy.log.lock().unwrap().verifier(), proxy.server.url()))
+        .env("GVM_REQUIRE", "sha256");
+    run(&mut command).failed(5).saying(&["nothing proves it", "GVM_REQUIRE=none"]);
+    assert!(machine.installed().is_empty());
+    run(command.env("GVM_REQUIRE", "none")).succeeded().saying(&["NOT PROVED"]);
+}
+
+/// Breaks the log after a first proof, and expects that nothing is believed.
+fn is_refused_when(break_it: impl Fn(&mut Log), saying: &str) {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    break_it(&mut proxy.log.lock().unwrap());
+    let refused = proxy.install(&machine).failed(5);
+    assert!(refused.stderr.contains(saying), "{refused:?}");
+    assert!(machine.installed().is_empty());
+}
+
+#[test]
+fn a_lying_log_is_not_believed() {
+    // Another key under the same name.
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    let verifier = proxy.log.lock().unwrap().verifier();
+    proxy.log.lock().unwrap().key = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap();
+    let mut command = machine.command(GVM);
+    command
+        .args(["install", VERSION])
+        .env("GOPROXY", proxy.server.url())
+        .env("GOSUMDB", verifier)
+        .env("GVM_REQUIRE", "none");
+    run(&mut command).failed(5).saying(&["signature of the expected key"]);
+    assert!(machine.installed().is_empty());
+
+    // A record that is not in the tree that was signed.
+    is_refused_when(
+        |log| {
+            log.head_at = 600;
+        },
+        "not in the signed tree",
+    );
+    // A record without an h1 for this toolchain.
+    is_refused_when(
+        |log| {
+            log.records[700] =
+                log.records[700].lines().nth(1).map(|line| format!("{line}\n")).unwrap();
+        },
+        "names no h1",
+    );
+}
+
+#[test]
+fn a_log_that_forks_is_reported_as_what_it_is_and_both_heads_are_kept() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    proxy.install(&machine).succeeded();
+    // The same size, other records; and a larger one that does not begin with ours.
+    for size in [1300, 1200, 1290] {
+        let mut fork = Log::with_seed(&h1(), "fork");
+        fork.head_at = size;
+        *proxy.log.lock().unwrap() = fork;
+        // The kept record would do; another machine's cache has none.
+        let lookups = machine.root().join("checksums/sums.example/lookup");
+        fs::remove_dir_all(&lookups).unwrap();
+        fs::create_dir_all(&lookups).unwrap();
+        let refused = proxy.install(&machine).failed(5);
+        assert!(refused.stderr.contains("contradict each other"), "{refused:?}");
+        let kept = fs::read_dir(machine.root().join("checksums/sums.example")).unwrap();
+        let forks: Vec<_> = kept
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("fork-"))
+            .collect();
+        assert!(!forks.is_empty());
+        let text = fs::read_to_string(&forks[0]).unwrap();
+        assert_eq!(text.matches("go.sum database tree").count(), 2, "{text}");
+    }
+    // What was installed before is still there.
+    assert_eq!(machine.installed(), [VERSION]);
+}
+
+#[test]
+fn an_older_head_than_the_newest_seen_has_to_be_its_beginning() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    proxy.install(&machine).succeeded();
+    let latest = machine.root().join("checksums/sums.example/latest");
+    let newest = fs::read_to_string(&latest).unwrap();
+    proxy.log.lock().unwrap().head_at = 900;
+    fs::remove_dir_all(machine.root().join("checksums/sums.example/lookup")).unwrap();
+    proxy.install(&machine).succeeded();
+    assert_eq!(fs::read_to_string(&latest).unwrap(), newest, "the newest head stays");
+    // And a log that has grown.
+    let grown: Vec<String> =
+        (0..500).map(|n| format!("example.com/new v1.0.{n} h1:{n}=\n")).collect();
+    {
+        let mut log = proxy.log.lock().unwrap();
+        log.records.extend(grown);
+        log.head_at = 1800;
+        fs::remove_dir_all(machine.root().join("checksums/sums.example/lookup")).unwrap();
+    }
+    proxy.install(&machine).succeeded();
+    assert!(fs::read_to_string(&latest).unwrap().contains("\n1800\n"));
+}
+
+#[test]
+fn a_damaged_cache_is_not_a_lying_log() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    proxy.install(&machine).succeeded();
+    let tiles = machine.root().join("checksums/sums.example/tile");
+    for file in ["0/002", "1/000.p/5"] {
+        let file = tiles.join(file);
+        let length = fs::metadata(&file).unwrap().len();
+        fs::write(&file, vec![0; length as usize]).unwrap();
+    }
+    proxy.install(&machine).succeeded();
+}
+
+#[test]
+fn real_toolchains_are_proved_by_the_real_log() {
+    let machine = Machine::new();
+    // The real proxy and the real log, from an empty cache; as this machine's
+    // user reaches them.
+    let mut command = std::process::Command::new(GVM);
+    command
+        .args(["install", "1.20.14", "1.26.11", "1.27.4"])
+        .env("GVM_ROOT", machine.root())
+        .env("GVM_REQUIRE", "checksum-database");
+    for variable in ["GVM_VERSION", "GVM_DL_URL", "GVM_AUTO_INSTALL"] {
+        command.env_remove(variable);
+    }
+    run(&mut command).succeeded();
+    let listed = machine.gvm(&["list", "--json"]).succeeded().json();
+    for row in listed.as_array().unwrap() {
+        assert_eq!(row["evidence"], "checksum-database", "{row}");
+    }
+    assert_eq!(machine.installed(), ["1.27.4", "1.26.11", "1.20.14"]);
+
+    // An archive of a real tree, by the same record, without a network.
+    let archive = machine.path().join("go.tar.gz");
+    let copy = machine.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    run(machine.command("cp").arg("-r").arg(real_go("1.27.4")).arg(&copy)).succeeded();
+    run(machine.command("tar").arg("-czf").arg(&archive).arg("-C").arg(&copy).arg("go"))
+        .succeeded();
+    machine.gvm(&["uninstall", "1.27.4"]).succeeded();
+    let from = |machine: &Machine| {
+        let mut command = machine.command(GVM);
+        command
+            .args(["install", "--from"])
+            .arg(&archive)
+            .env("GOSUMDB", "sum.golang.org")
+            .env("GVM_REQUIRE", "checksum-database");
+        run(&mut command)
+    };
+    from(&machine).succeeded().saying(&["of sum.golang.org"]);
+
+    // With one byte more in it, it is another tree.
+    machine.gvm(&["uninstall", "1.27.4"]).succeeded();
+    let edited = copy.join("go/go.env");
+    let mut content = fs::read(&edited).unwrap();
+    content.push(b'\n');
+    fs::write(&edited, content).unwrap();
+    run(machine.command("tar").arg("-czf").arg(&archive).arg("-C").arg(&copy).arg("go"))
+        .succeeded();
+    from(&machine).failed(5).saying(&["sum.golang.org records h1:"]);
+    assert_eq!(machine.installed(), ["1.26.11", "1.20.14"]);
+}
