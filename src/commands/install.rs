@@ -60,6 +60,10 @@ pub(super) fn platform_for(arch: Option<&str>) -> Result<Platform> {
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let platform = platform_for(args.arch.as_deref())?;
+    if args.default && !platform.is_host() {
+        let message = format!("a default for {platform} would not run on {}", Platform::host());
+        return Err(Error::new(Code::Usage, message));
+    }
     let if_present = if args.force { IfPresent::Replace } else { IfPresent::Keep };
 
     if let Some(file) = &args.from {

@@ -115,8 +115,9 @@ fn now() -> u64 {
 fn age(then: u64) -> String {
     let minutes = now().saturating_sub(then) / 60;
     match minutes {
-        0..60 => format!("{minutes} minutes ago"),
-        60..2880 => format!("{} hours ago", minutes / 60),
+        0..2 => "a moment ago".into(),
+        2..120 => format!("{minutes} minutes ago"),
+        120..2880 => format!("{} hours ago", minutes / 60),
         _ => format!("{} days ago", minutes / 1440),
     }
 }

@@ -125,6 +125,15 @@ impl ModuleProxy {
         listed: Option<Version>,
         platform: &Platform,
     ) -> Option<Version> {
+        // A new major may have come as well.
+        if matches!(request, Request::Latest | Request::Stable | Request::Major(_))
+            && let Some(version) = listed
+        {
+            let next = Version::release(version.major(), version.minor() + 1, 0);
+            if self.has(http, next, platform) {
+                return self.newer(http, request, Some(next), platform);
+            }
+        }
         let minor = match (request, listed) {
             (Request::Minor(major, minor), _) => (major, minor),
             (Request::System | Request::Exact(_), _) | (_, None) => return listed,

@@ -237,7 +237,12 @@ impl Store {
     /// next install or uninstall tries again).
     pub fn remove(&self, toolchain: &Toolchain, ui: &Ui) -> Result<()> {
         let removed = self.take_out(&toolchain.directory, ui)?;
-        self.changed(ui)?;
+        if let Err(error) = self.changed(ui) {
+            // What cannot be announced stays installed.
+            let _ = fs_err::rename(removed.toolchain(), &toolchain.directory);
+            let _ = self.refresh_shims(ui);
+            return Err(error);
+        }
         removed.delete()
     }
 

@@ -40,13 +40,22 @@ impl Staging {
 
     /// Deletes what is in it, and says so when that fails.
     pub(super) fn delete(self) -> Result<()> {
-        remove_tree(&self.directory)
+        self.remove()
+    }
+
+    /// The tree goes while the lock is held: a directory without its lock looks
+    /// left over to others, who then help to delete it.
+    fn remove(&self) -> Result<()> {
+        remove_tree(&self.toolchain())?;
+        let _ = fs_err::remove_file(self.directory.join("lock"));
+        let _ = fs_err::remove_dir(&self.directory);
+        Ok(())
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        let _ = remove_tree(&self.directory);
+        let _ = self.remove();
     }
 }
 
@@ -56,8 +65,7 @@ fn sweep(tmp: &Path) {
     for entry in fs_err::read_dir(tmp).into_iter().flatten().flatten() {
         let directory = entry.path();
         if let Ok(Some(lock)) = Lock::try_file(&directory.join("lock")) {
-            drop(lock);
-            let _ = remove_tree(&directory);
+            let _ = Staging { directory, _lock: lock }.remove();
         }
     }
 }
