@@ -6,6 +6,7 @@ use crate::host::{Host, os};
 use crate::resolve;
 use crate::store::Store;
 use crate::trust::h1::TOOLCHAIN_MODULE;
+use crate::ui::shown;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -42,11 +43,12 @@ fn lookup(store: &Store, name: &str) -> Option<Setting> {
     if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) {
         return Some(Setting { value, origin: "the environment".into() });
     }
-    let files = user_file().into_iter().chain(goroots(store).map(|goroot| goroot.join("go.env")));
-    files.into_iter().find_map(|file| {
-        let value = read(&fs_err::read_to_string(&file).ok()?, name)?;
-        Some(Setting { value, origin: file.display().to_string() })
-    })
+    let found = |file: PathBuf, of: fn(&str, &str) -> Option<String>| {
+        let value = of(&fs_err::read_to_string(&file).ok()?, name)?;
+        Some(Setting { value, origin: shown(&file) })
+    };
+    let users = user_file().and_then(|file| found(file, last_of));
+    users.or_else(|| goroots(store).find_map(|goroot| found(goroot.join("go.env"), first_of)))
 }
 
 /// The file that `go env -w` writes; GOENV names another one or turns it off.
@@ -74,12 +76,23 @@ pub fn goroot_of(go: &[u8]) -> Option<PathBuf> {
     goroot.join("VERSION").is_file().then(|| goroot.to_path_buf())
 }
 
-/// `NAME=value` in a go/env file: one a line, `#` begins a comment line.
-fn read(text: &str, name: &str) -> Option<String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let mut pairs = lines.filter_map(|line| line.split_once('='));
-    let (_, value) = pairs.find(|(key, _)| *key == name)?;
-    (!value.is_empty()).then(|| value.to_string())
+/// The values of a name in a go/env file: `NAME=value`, one a line. A line that
+/// does not begin with a capital letter is passed over.
+fn values<'a>(text: &'a str, name: &'a str) -> impl DoubleEndedIterator<Item = String> + 'a {
+    let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs
+        .filter(move |(key, value)| *key == name && !value.is_empty())
+        .map(|(_, value)| value.into())
+}
+
+/// In the user's file the last line counts, in `$GOROOT/go.env` the first.
+fn last_of(text: &str, name: &str) -> Option<String> {
+    values(text, name).next_back()
+}
+
+fn first_of(text: &str, name: &str) -> Option<String> {
+    values(text, name).next()
 }
 
 #[cfg(test)]
@@ -88,10 +101,11 @@ mod tests {
 
     #[test]
     fn an_env_file_is_read_as_the_go_command_reads_it() {
-        let text =
-            "# GOPROXY=https://no.example\nGOSUMDB=off\n  GOPROXY=https://a.example|direct\r\n";
-        assert_eq!(read(text, "GOPROXY").as_deref(), Some("https://a.example|direct"));
-        assert_eq!(read(text, "GOFLAGS"), None);
-        assert_eq!(read("GOPROXY=\n", "GOPROXY"), None);
+        let text = "# GOPROXY=https://no.example\nGOSUMDB=off\n  GOPROXY=https://no.example\n\
+                    GOPROXY=https://a.example|direct\r\nGOPROXY=https://b.example\nGOFLAGS=\n";
+        assert_eq!(first_of(text, "GOPROXY").as_deref(), Some("https://a.example|direct"));
+        assert_eq!(last_of(text, "GOPROXY").as_deref(), Some("https://b.example"));
+        assert_eq!(last_of(text, "GOFLAGS"), None);
+        assert_eq!(last_of(text, "GOPRIVATE"), None);
     }
 }

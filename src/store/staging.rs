@@ -48,7 +48,7 @@ impl Staging {
     fn remove(&self) -> Result<()> {
         remove_tree(&self.toolchain())?;
         let _ = fs_err::remove_file(self.directory.join("lock"));
-        let _ = fs_err::remove_dir(&self.directory);
+        let _ = remove_tree(&self.directory);
         Ok(())
     }
 }
