@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Ended, GVM, Machine, run, write_script};
+use common::{Ended, GVM, Machine, machine_with, run, write_script};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
@@ -28,15 +28,6 @@ const COMMANDS: [&str; 14] = [
     "completions",
     "root",
 ];
-
-fn machine_with(versions: &[&str]) -> Machine {
-    let machine = Machine::new();
-    for version in versions {
-        machine.fake(version);
-    }
-    machine.refresh_shims();
-    machine
-}
 
 /// gvm in `work`, with further variables.
 fn gvm_with(machine: &Machine, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
@@ -685,6 +676,7 @@ fn list_tells_what_is_installed_newest_first() {
         "is_current",
         "is_default",
         "evidence",
+        "record",
         "h1",
         "source",
         "url",

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Ended, GVM, Machine, run, write_script};
+use common::{Ended, GVM, Machine, machine_with, run, write_script};
 use gvm::platform::Platform;
 use gvm::version::Version;
 use serde_json::{Value, json};
@@ -195,16 +195,6 @@ fn default(machine: &Machine) -> Value {
 
 const FORMS: &str = "accepted are 1.22.4, 1.22, 1.22.x, 1.22rc1 (each also with go or v in front), \
                      latest, stable, oldstable, system";
-
-/// A machine with these toolchains and their shims.
-fn machine_with(versions: &[&str]) -> Machine {
-    let machine = Machine::new();
-    for version in versions {
-        machine.fake(version);
-    }
-    machine.refresh_shims();
-    machine
-}
 
 #[test]
 fn each_who_may_decide_gives_way_to_the_one_before() {

@@ -6,7 +6,7 @@ mod common;
 
 use common::archives;
 use common::server::{Answer, Server};
-use common::{Ended, GVM, Machine, finish, run, write_script};
+use common::{Ended, GVM, Machine, finish, machine_with, run, write_script};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -15,15 +15,6 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-fn machine_with(versions: &[&str]) -> Machine {
-    let machine = Machine::new();
-    for version in versions {
-        machine.fake(version);
-    }
-    machine.refresh_shims();
-    machine
-}
 
 /// With 1.22.4, which is pinned in `work`.
 fn pinned() -> Machine {

@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::path::display;
 use crate::pin::Origin;
 use crate::resolve::Outcome;
-use crate::store::{Receipt, Toolchain};
+use crate::store::{LogRecord, Receipt, Toolchain};
 use crate::ui::{self, shown};
 use crate::version::Version;
 use serde::Serialize;
@@ -17,8 +17,8 @@ Examples:
   gvm list --json | jq -r '.[].version'
 
 Fields of --json: version, os, arch, goroot, is_current, is_default, evidence
-(published-sha256, none), h1, source, url, installed_at, files, bytes. What a
-broken receipt does not tell is null.")]
+(checksum-database, published-sha256, none), record (database, number, tree_size),
+h1, source, url, installed_at, files, bytes. What a receipt does not tell is null.")]
 pub struct Args {
     /// Also where each came from, and its GOROOT
     #[arg(long, short)]
@@ -38,6 +38,7 @@ struct Row {
     is_current: bool,
     is_default: bool,
     evidence: Option<crate::store::Evidence>,
+    record: Option<LogRecord>,
     h1: Option<String>,
     source: Option<String>,
     url: Option<String>,
@@ -76,6 +77,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
                 is_current: is(toolchain, current),
                 is_default: is(toolchain, default),
                 evidence: receipt.as_ref().map(|receipt| receipt.evidence),
+                record: receipt.as_ref().and_then(|receipt| receipt.record.clone()),
                 h1: told(|receipt| receipt.h1.clone()),
                 source: told(|receipt| receipt.origin.source.clone()),
                 url: told(|receipt| receipt.origin.url.clone()),

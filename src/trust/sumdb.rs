@@ -131,8 +131,10 @@ impl<T: Transport> Client<'_, T> {
     pub fn lookup(&self, version: Version, platform: &Platform) -> Result<Record, Unproved> {
         let module_version = module_version(version, platform);
         let kept = self.cache.join("lookup").join(&module_version);
+        // Its head was held against the newest one when it came; what came since
+        // was held against that.
         if let Ok(answer) = fs_err::read(&kept)
-            && let Ok(record) = self.believe(&answer, &module_version)
+            && let Ok((record, _)) = self.believe(&answer, &module_version)
         {
             return Ok(record);
         }
@@ -141,13 +143,14 @@ impl<T: Transport> Client<'_, T> {
             Unanswered::NotFound(why) => Unproved::NoRecord(why),
             Unanswered::Unreachable(why) => Unproved::Unreachable(why),
         })?;
-        let record = self.believe(&answer, &module_version)?;
+        let (record, head) = self.believe(&answer, &module_version)?;
+        self.advance(&answer, head)?;
         keep(&kept, &answer);
         Ok(record)
     }
 
-    /// Checks an answer from signature to tree.
-    fn believe(&self, answer: &[u8], module_version: &str) -> Result<Record, Unproved> {
+    /// Checks an answer from signature to tree, and returns the tree's head too.
+    fn believe(&self, answer: &[u8], module_version: &str) -> Result<(Record, Head), Unproved> {
         let parsed = self.parse_answer(answer)?;
         let leaf = merkle::leaf(parsed.record.as_bytes());
         self.prove(|tiles| {
@@ -159,7 +162,6 @@ impl<T: Transport> Client<'_, T> {
             )
         })
         .map_err(|error| self.named("the record is not in the signed tree", error))?;
-        self.advance(answer, parsed.head)?;
 
         let prefix = format!("{TOOLCHAIN_MODULE} {module_version} ");
         let h1 = parsed.record.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -167,12 +169,13 @@ impl<T: Transport> Client<'_, T> {
             let name = &self.database.verifier.name;
             Unproved::Lie(format!("the record of {name} names no h1 of {module_version}"))
         })?;
-        Ok(Record {
+        let record = Record {
             h1: h1.into(),
             database: self.database.verifier.name.clone(),
             number: parsed.number,
             tree_size: parsed.head.size,
-        })
+        };
+        Ok((record, parsed.head))
     }
 
     /// `number`, the lines of go.sum, a blank line, the signed head.

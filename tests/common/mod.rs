@@ -176,6 +176,16 @@ impl Machine {
     }
 }
 
+/// A machine with these toolchains and their shims.
+pub fn machine_with(versions: &[&str]) -> Machine {
+    let machine = Machine::new();
+    for version in versions {
+        machine.fake(version);
+    }
+    machine.refresh_shims();
+    machine
+}
+
 /// `(printf …)` works in every sh, `echo` does not with backslashes.
 fn fake_go(version: &str) -> String {
     format!(
