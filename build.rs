@@ -10,8 +10,11 @@ fn main() {
     // For a linker that cannot do it, and to test the other shim on Linux.
     println!("cargo:rerun-if-env-changed=GVM_HOSTED_SHIM");
     let hosted = env::var_os("GVM_HOSTED_SHIM").is_some();
+    // For musl, rustc brings start files of its own, which cannot be left out;
+    // there std is static and starts quickly by itself.
     let freestanding = !hosted
         && target("OS") == "linux"
+        && target("ENV") == "gnu"
         && matches!(target("ARCH").as_str(), "x86_64" | "aarch64");
     if freestanding {
         println!("cargo:rustc-cfg=freestanding");
