@@ -35,7 +35,7 @@ __gvm_look() {
   if [[ -r $__gvm_root/generation ]]; then
     IFS= read -r -d '' -n 4096 __gvm_text <"$__gvm_root/generation" || :
   fi
-  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'$__gvm_text$'\n'
+  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'${GO111MODULE-}$'\n'$__gvm_text$'\n'
   [ -z "${GVM_VERSION-}" ] || return 0
 
   for __gvm_dir in "${__gvm_dirs[@]}"; do

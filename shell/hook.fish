@@ -53,7 +53,7 @@ function __gvm_look
 
     set -l generation ''
     test -r $__gvm_root/generation; and read -z generation <$__gvm_root/generation
-    set -g __gvm_now "$GVM_VERSION"\n"$GOWORK"\n"$generation"\n
+    set -g __gvm_now "$GVM_VERSION"\n"$GOWORK"\n"$GO111MODULE"\n"$generation"\n
     test -z "$GVM_VERSION"; or return 0
 
     if $__gvm_any $__gvm_pins

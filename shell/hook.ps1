@@ -49,6 +49,7 @@ function global:__gvm_look([string] $directory) {
     $parts = [Collections.Generic.List[string]]::new()
     $parts.Add($env:GVM_VERSION)
     $parts.Add($env:GOWORK)
+    $parts.Add($env:GO111MODULE)
     $generation = [IO.Path]::Combine($__gvm_root, 'generation')
     if ([IO.File]::Exists($generation)) { $parts.Add((__gvm_read $generation)) }
     if ($env:GVM_VERSION) { return $parts -join "`n" }

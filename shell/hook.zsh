@@ -24,7 +24,7 @@ __gvm_look() {
   if [[ -r $__gvm_root/generation ]]; then
     sysread -s 4096 text <$__gvm_root/generation || : # an empty file is a failure to it
   fi
-  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'$text$'\n'
+  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'${GO111MODULE-}$'\n'$text$'\n'
   [[ -z ${GVM_VERSION-} ]] || return 0
 
   for dir in $__gvm_dirs; do

@@ -113,6 +113,7 @@ pub fn install_file(
         url: path.display().to_string(),
         sha256,
         size: None,
+        vouched: sha256.is_some(),
     };
     let told = |failure| match failure {
         Failure::Here(error) => error,
@@ -149,17 +150,18 @@ fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure
     if offer.response.is_html() {
         return Err(refused("it sent a web page in place of an archive".into()));
     }
-    let label = offer.url.rsplit('/').next().unwrap_or_default().to_string();
+    let label = offer.url.rsplit('/').next().unwrap_or_default();
+    let label = display(label.as_bytes()).to_string();
     let total = offer.size.or(offer.response.length);
     let doing = if offer.source == "file" { "unpacking" } else { "downloading" };
     let progress = ui.progress(doing, short(&label), total);
 
     let (chunks, archive_queue) = sync_channel::<Bytes>(ARCHIVE_QUEUE);
     let (parts, file_queue) = sync_channel::<Part>(FILE_QUEUE);
-    let (format, shape) = (offer.format, offer.shape.clone());
+    let (format, shape, vouched) = (offer.format, offer.shape.clone(), offer.vouched);
     let (transfer, unpacked, written) = thread::scope(|scope| {
         let unpacking = scope.spawn(move || {
-            let mut unpacker = Unpacker { shape, parts };
+            let mut unpacker = Unpacker { shape, parts, only_recorded: !vouched };
             archive::unpack(format, ChunkReader::new(archive_queue), &mut unpacker)?;
             Ok::<Shape, ArchiveError>(unpacker.shape)
         });
@@ -191,7 +193,8 @@ fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure
     let Transfer::Complete { digest, size } = transfer else {
         return Err(refused("the archive goes on after its end".into()));
     };
-    let evidence = if offer.sha256.is_some() { Evidence::PublishedSha256 } else { Evidence::None };
+    let is_vouched = offer.vouched && offer.sha256.is_some();
+    let evidence = if is_vouched { Evidence::PublishedSha256 } else { Evidence::None };
     Ok(Unpacked {
         tree: written.tree,
         files: written.files,
@@ -242,11 +245,13 @@ fn transfer(
         size += chunk.len() as u64;
         if is_wanted && chunks.send(chunk).is_err() {
             is_wanted = false;
-            // With a digest to compare, it tells an altered archive from a
-            // damaged one.
-            if offer.sha256.is_none() {
+            // The digest of the whole tells an altered archive from a damaged one.
+            if offer.sha256.is_none() || offer.size.is_none() {
                 return Ok(Transfer::Unwanted);
             }
+        }
+        if offer.size.is_some_and(|expected| size > expected) {
+            break;
         }
     }
     Ok(Transfer::Complete { digest: hasher.finish(), size })
@@ -266,6 +271,9 @@ enum Part {
 struct Unpacker {
     shape: Shape,
     parts: SyncSender<Part>,
+    /// Leaves out what the checksum database does not cover: nothing else could
+    /// speak for it.
+    only_recorded: bool,
 }
 
 impl Unpacker {
@@ -291,6 +299,7 @@ impl Unpacker {
                     .ok_or_else(|| refused(&format!("is not under {prefix}")))?;
                 let (directory, file) = split(path);
                 match file {
+                    _ if h1::is_left_out(path) => Err(refused("is in no module zip")),
                     "go.mod" => Err(refused("is in no module zip: it holds them as _go.mod")),
                     "_go.mod" => Ok((format!("{directory}go.mod"), false)),
                     _ => Ok((path.into(), is_executable(directory, file))),
@@ -342,6 +351,11 @@ impl Sink for Unpacker {
         content: &mut dyn Read,
     ) -> Result<(), ArchiveError> {
         let (path, executable) = self.place(name, executable)?;
+        if self.only_recorded && h1::is_left_out(&path) {
+            return io::copy(content, &mut io::sink())
+                .map(drop)
+                .map_err(|error| ArchiveError::Damaged(error.to_string()));
+        }
         self.send(Part::Begin { path, executable })?;
         loop {
             let mut data = Vec::new();
@@ -434,10 +448,11 @@ impl Unpacked {
     /// The version that the tree says it is.
     fn version(&self, goroot: &Path) -> Result<Version, Failure> {
         let refused = |why: String| Failure::Source(Code::Refused, why);
-        let text = match fs_err::read_to_string(goroot.join("VERSION")) {
-            Ok(text) => text,
-            Err(_) => return Err(refused("it has no VERSION file, so it is no Go".into())),
-        };
+        let mut text = Vec::new();
+        fs_err::File::open(goroot.join("VERSION"))
+            .and_then(|file| file.take(4096).read_to_end(&mut text))
+            .map_err(|_| refused("it has no VERSION file, so it is no Go".into()))?;
+        let text = String::from_utf8_lossy(&text);
         let name = text.lines().next().unwrap_or_default().trim();
         let version = Version::parse_toolchain(name).filter(|version| !version.is_language());
         version.ok_or_else(|| {
@@ -475,19 +490,22 @@ impl Unpacked {
             Err(Unproved::Lie(why)) => return Err(Error::new(Code::Refused, why).into()),
             Err(Unproved::NoRecord(why) | Unproved::Unreachable(why)) => why,
         };
-        let or_digest = if self.origin.source == "file" {
-            ", or say what it must be: --sha256 DIGEST"
-        } else {
-            ""
+        let or_digest = match self.origin.source.as_str() {
+            "file" if weaker == Evidence::None => "\n  to say what it must be: --sha256 DIGEST",
+            _ => "",
         };
         if weaker < sources.require.evidence() {
+            let (speaks, accept) = match weaker {
+                Evidence::None => ("nothing proves it", "none"),
+                _ => ("only its published sha256 speaks for it", "sha256"),
+            };
             return Err(refused(format!(
-                "nothing proves it ({why}); to accept it all the same: GVM_REQUIRE=none{or_digest}"
+                "{speaks} ({why})\n  to accept it all the same: GVM_REQUIRE={accept}{or_digest}"
             )));
         }
         match weaker {
             Evidence::None => ui.warn(format_args!(
-                "Go {version} for {platform} was NOT PROVED: no digest of it is known, and {why}{or_digest}"
+                "Go {version} for {platform} was NOT PROVED: nobody who counts vouches for it, and {why}{or_digest}"
             )),
             _ => ui.say(format_args!("going by the published sha256 alone: {why}")),
         }

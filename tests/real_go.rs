@@ -136,9 +136,15 @@ fn an_archive_of_go_dev_and_a_module_zip_are_the_same_tree() {
     });
 
     let base = format!("{}/dl", server.url());
-    let installed =
-        run(machine.command(common::GVM).args(["install", "1.26"]).env("GVM_DL_URL", &base))
-            .succeeded();
+    // The mirror's archive, and the real log.
+    let mut command = machine.command(common::GVM);
+    command
+        .args(["install", "1.26"])
+        .env("GVM_DL_URL", &base)
+        .env("GVM_REQUIRE", "checksum-database")
+        .env_remove("GOPROXY")
+        .env_remove("GOSUMDB");
+    let installed = run(&mut command).succeeded();
     assert!(!installed.stderr.contains("NOT PROVED"), "{installed:?}");
     let version = Version::parse(MIDDLE).unwrap();
     let platform = Platform::host();
@@ -147,7 +153,8 @@ fn an_archive_of_go_dev_and_a_module_zip_are_the_same_tree() {
         h1::of_goroot(&goroot, version, &platform).unwrap(),
     );
     let listed = machine.gvm(&["list", "--json"]).succeeded().json();
-    assert_eq!(listed[0]["evidence"], "published-sha256");
+    assert_eq!(listed[0]["source"], "go.dev");
+    assert_eq!(listed[0]["evidence"], "checksum-database");
     assert_eq!(listed[0]["h1"], h1::of_goroot(&goroot, version, &platform).unwrap());
     go_in(&machine, &hello(&machine, "1.26"), "go", &["run", "."])
         .succeeded()

@@ -118,6 +118,15 @@ struct Checked<'a> {
 }
 
 impl Checked<'_> {
+    /// One more entry, a file or a directory.
+    fn count(&mut self) -> Result<(), ArchiveError> {
+        self.files += 1;
+        if self.files > MAX_FILES {
+            return Err(hostile(format_args!("it has more than {MAX_FILES} files")));
+        }
+        Ok(())
+    }
+
     fn file(
         &mut self,
         name: &[u8],
@@ -125,10 +134,7 @@ impl Checked<'_> {
         content: &mut dyn Read,
     ) -> Result<(), ArchiveError> {
         let name = safe_name(name)?;
-        self.files += 1;
-        if self.files > MAX_FILES {
-            return Err(hostile(format_args!("it has more than {MAX_FILES} files")));
-        }
+        self.count()?;
         let mut content = Counted { content, left: MAX_BYTES - self.bytes, over: false };
         let done = self.sink.file(name, executable, &mut content);
         if content.over {

@@ -3,20 +3,49 @@
 
 use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
 use flate2::bufread::GzDecoder;
-use std::io::{BufRead, Read};
+use std::cell::Cell;
+use std::io::{self, BufRead, Read};
+use std::rc::Rc;
 use tar::EntryType;
 
 /// tar writes blocks of 10 KiB; this is generous.
 const MAX_PADDING: u64 = 1 << 20;
 
+/// What headers may have: names, and pax records about them.
+const MAX_HEADERS: u64 = 1 << 20;
+
+/// Lets so many bytes through and no more. The tar reader takes headers into
+/// memory, of whatever size they say they are.
+struct Budget<R> {
+    reader: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Budget<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        match self.left.get().checked_sub(length as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(io::Error::other("a header is larger than any has to be")),
+        }
+        Ok(length)
+    }
+}
+
 pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
-    let mut archive = tar::Archive::new(GzDecoder::new(reader));
+    let left = Rc::new(Cell::new(MAX_HEADERS));
+    let reader = Budget { reader: GzDecoder::new(reader), left: left.clone() };
+    let mut archive = tar::Archive::new(reader);
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let name = entry.path_bytes().into_owned();
+        left.set(entry.size().saturating_add(MAX_HEADERS));
         match entry.header().entry_type() {
             EntryType::Regular => {}
-            EntryType::Directory => continue,
+            EntryType::Directory => {
+                sink.count()?;
+                continue;
+            }
             kind => {
                 let name = gvm_hot::path::display(&name).to_string();
                 return Err(hostile(format_args!("`{name}` is a {}", describe(kind))));
@@ -24,11 +53,12 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
         }
         let executable = entry.header().mode().map_err(damaged)? & 0o111 != 0;
         sink.file(&name, executable, &mut entry)?;
+        left.set(MAX_HEADERS);
     }
 
     // What follows the end of the tar is padding, and the gzip's own checksum
     // is looked at only at its end.
-    let mut gzip = archive.into_inner();
+    let mut gzip = archive.into_inner().reader;
     let mut padding = Vec::new();
     (&mut gzip).take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
     if padding.len() as u64 > MAX_PADDING || padding.iter().any(|&byte| byte != 0) {

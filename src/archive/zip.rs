@@ -90,6 +90,7 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
         if size != 0 || has_descriptor && method != DEFLATED {
             return Err(hostile(format_args!("the directory `{shown}` has content")));
         }
+        sink.count()?;
         let mut data = reader.take(header.1);
         io::copy(&mut data, &mut io::sink()).map_err(damaged)?;
     } else {

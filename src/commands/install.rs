@@ -108,7 +108,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 
 /// Somebody who has no default yet may not know that there is one.
 fn suggest_default(gvm: &Gvm, platform: &Platform, request: Request) -> Result<()> {
-    if platform.is_host() && gvm.store.default_pin()?.is_none() {
+    if platform.is_host() && gvm.store.default_pin().is_ok_and(|pin| pin.is_none()) {
         gvm.ui.say(format_args!("to use it where nothing is pinned: gvm default {request}"));
     }
     Ok(())

@@ -35,7 +35,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         }
         gvm.ui.say(format_args!("removed Go {}", toolchain.version));
     }
-    if let Some(pin) = gvm.store.default_pin()?
+    if let Ok(Some(pin)) = gvm.store.default_pin()
         && pin.request != Request::System
         && gvm.store.choose(pin.request, &Platform::host())?.is_none()
     {

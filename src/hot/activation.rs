@@ -150,7 +150,7 @@ pub fn rival(system: &impl System, layout: &Layout) -> Option<Vec<u8>> {
         return None;
     }
     before.find_map(|entry| {
-        let go = path::join_exe(entry, "go");
+        let go = path::join_exe(if entry.is_empty() { b"." } else { entry }, "go");
         system.metadata(&go)?.is_executable.then_some(go)
     })
 }

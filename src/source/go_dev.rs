@@ -29,6 +29,14 @@ impl GoDev {
         http::host(&self.base)
     }
 
+    /// Whether the Go team itself answers there, and nobody in between.
+    fn is_official(&self) -> bool {
+        reqwest::Url::parse(&self.base).is_ok_and(|url| {
+            let host = matches!(url.host_str(), Some("go.dev" | "golang.google.cn"));
+            host && url.scheme() == "https" && url.port().is_none()
+        })
+    }
+
     /// In a directory (`file://`) there are no queries: there the index is the
     /// file `index.json`.
     fn index_url(&self) -> String {
@@ -91,6 +99,7 @@ impl GoDev {
             url: http::shown(&url),
             sha256: *sha256,
             size: *size,
+            vouched: self.is_official(),
         })
     }
 

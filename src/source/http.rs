@@ -221,13 +221,14 @@ impl Response<'_> {
 /// An error of the network as a clause for people.
 fn sentence(error: &reqwest::Error) -> HttpError {
     let mut causes = Vec::new();
-    let mut at: Option<&dyn std::error::Error> = Some(error);
+    // Not the error itself, which names the URL.
+    let mut at = std::error::Error::source(error);
     while let Some(cause) = at {
         causes.push(cause.to_string());
         at = cause.source();
     }
     let all = causes.join(": ").to_lowercase();
-    let deepest = causes.pop().unwrap_or_default();
+    let deepest = causes.pop().unwrap_or_else(|| "the request failed".into());
     let deepest = gvm_hot::path::display(deepest.as_bytes()).to_string();
     HttpError(if all.contains("certificate") {
         format!("its certificate is not trusted: {deepest}")

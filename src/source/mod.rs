@@ -65,6 +65,10 @@ pub struct Offer<'a> {
     /// What the archive has to be, where the source publishes it.
     pub sha256: Option<Sha256>,
     pub size: Option<u64>,
+    /// Whether that digest speaks for the Go team: it is the official catalog's,
+    /// over TLS, or the user's own word. A mirror's digest tells only that the
+    /// transfer was whole.
+    pub vouched: bool,
 }
 
 /// What the names in an archive begin with.
@@ -198,7 +202,7 @@ impl<'a> Sources<'a> {
             // be there all the same.
             for source in &self.sources {
                 if let Source::Proxy(proxy) = source {
-                    chosen = proxy.newer(&self.http, request, chosen, platform);
+                    chosen = self.newer(proxy, request, &known.catalog, platform);
                 }
             }
         }
@@ -215,6 +219,26 @@ impl<'a> Sources<'a> {
                 let message = format!("there is no release of Go {request} for {platform}{newest}");
                 Error::new(Code::NoSuchRelease, message).hint("to see all: gvm list-remote")
             })),
+        }
+    }
+
+    /// The newest release that a proxy serves, whatever its list says.
+    fn newer(
+        &self,
+        proxy: &ModuleProxy,
+        request: Request,
+        catalog: &Catalog,
+        platform: &Platform,
+    ) -> Option<Version> {
+        let newer =
+            |request| proxy.newer(&self.http, request, catalog.choose(request, platform), platform);
+        // The second newest major is known when the newest is.
+        match request {
+            Request::OldStable => {
+                let stable = newer(Request::Stable)?;
+                newer(Request::Minor(stable.major(), stable.minor().checked_sub(1)?))
+            }
+            request => newer(request),
         }
     }
 

@@ -19,6 +19,12 @@ const DIRECT: &str = "https://go.dev/dl/mod";
 
 /// Between two misses a release may exist: 1.7.2 was never published as a module.
 const MISSES_BEFORE_THE_END: u32 = 2;
+/// No major has had more than 20 patches.
+const PATCHES_LOOKED_FOR: u32 = 50;
+/// How many majors a proxy's list may be behind.
+const MAJORS_LOOKED_FOR: u32 = 4;
+/// A `.info` is a line of JSON.
+const MAX_INFO: usize = 64 << 10;
 
 /// One entry of GOPROXY.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,13 +117,24 @@ impl ModuleProxy {
         last
     }
 
+    /// Whether the proxy says that it has that version.
     fn has(&self, http: &Http, version: Version, platform: &Platform) -> bool {
-        let info = format!("{}.info", module_version(version, platform));
-        matches!(self.ask(http, &info), Answer::Found(..))
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Info {
+            version: String,
+        }
+        let wanted = module_version(version, platform);
+        let Answer::Found(response, _) = self.ask(http, &format!("{wanted}.info")) else {
+            return false;
+        };
+        let body = response.bytes(MAX_INFO).unwrap_or_default();
+        // A server that answers everything has nothing.
+        serde_json::from_slice(&body).is_ok_and(|info: Info| info.version == wanted)
     }
 
-    /// The newest release that answers `request` and that the proxy serves,
-    /// looked for behind `listed`.
+    /// The newest release that answers `request` and that the proxy serves, looked
+    /// for behind `listed`.
     pub(super) fn newer(
         &self,
         http: &Http,
@@ -125,28 +142,31 @@ impl ModuleProxy {
         listed: Option<Version>,
         platform: &Platform,
     ) -> Option<Version> {
-        // A new major may have come as well.
-        if matches!(request, Request::Latest | Request::Stable | Request::Major(_))
-            && let Some(version) = listed
-        {
-            let next = Version::release(version.major(), version.minor() + 1, 0);
-            if self.has(http, next, platform) {
-                return self.newer(http, request, Some(next), platform);
-            }
-        }
-        let minor = match (request, listed) {
-            (Request::Minor(major, minor), _) => (major, minor),
-            (Request::System | Request::Exact(_), _) | (_, None) => return listed,
-            (_, Some(version)) => (version.major(), version.minor()),
-        };
         let mut newest = listed;
-        let first = match listed {
+        let (major, minor) = match (request, listed) {
+            (Request::Minor(major, minor), _) => (major, minor),
+            (Request::Latest | Request::Stable | Request::Major(_), Some(version)) => {
+                // New majors may have come as well: two a year.
+                let (major, mut minor) = (version.major(), version.minor());
+                for _ in 0..MAJORS_LOOKED_FOR {
+                    let next = Version::release(major, minor + 1, 0);
+                    if !self.has(http, next, platform) {
+                        break;
+                    }
+                    newest = Some(next);
+                    minor += 1;
+                }
+                (major, minor)
+            }
+            _ => return listed,
+        };
+        let first = match newest {
             Some(version) if version.is_release() => version.patch() + 1,
             _ => 0,
         };
         let mut misses = 0;
-        for patch in first..first + 100 {
-            let version = Version::release(minor.0, minor.1, patch);
+        for patch in first..first + PATCHES_LOOKED_FOR {
+            let version = Version::release(major, minor, patch);
             if self.has(http, version, platform) {
                 newest = Some(version);
                 misses = 0;
@@ -177,6 +197,7 @@ impl ModuleProxy {
                 url: http::shown(&url),
                 sha256: None,
                 size: None,
+                vouched: false,
             }),
         }
     }

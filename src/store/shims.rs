@@ -55,8 +55,10 @@ pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Re
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // What is not ours by its name is left alone.
-        let is_ours = name.starts_with("go") || name.starts_with(".new-");
-        if is_ours && !wanted.contains(name.as_ref()) {
+        let stem = name.strip_suffix(EXE_SUFFIX).unwrap_or(&name);
+        let is_shim = Version::parse_toolchain(stem).is_some_and(|v| stem == format!("go{v}"));
+        let is_ours = is_shim || name.starts_with(".new-");
+        if is_ours && entry.file_type()?.is_file() && !wanted.contains(name.as_ref()) {
             fs_err::remove_file(entry.path())?;
         }
     }

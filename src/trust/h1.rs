@@ -29,6 +29,13 @@ pub fn module_prefix(version: Version, platform: &Platform) -> String {
     format!("{TOOLCHAIN_MODULE}@{}/", module_version(version, platform))
 }
 
+/// Whether the module leaves a file of the distribution out, so that the checksum
+/// database says nothing about it.
+#[must_use]
+pub fn is_left_out(path: &str) -> bool {
+    LEFT_OUT.iter().any(|directory| path.starts_with(directory))
+}
+
 /// Collects the files of a GOROOT.
 #[derive(Debug, Default)]
 pub struct Tree {
@@ -39,7 +46,7 @@ impl Tree {
     /// Adds a file by its path in GOROOT, with slashes; one that the module
     /// leaves out does not count.
     pub fn add(&mut self, path: &str, digest: Sha256) {
-        if LEFT_OUT.iter().any(|directory| path.starts_with(directory)) {
+        if is_left_out(path) {
             return;
         }
         let name = match path.rsplit_once('/') {
@@ -60,18 +67,6 @@ impl Tree {
         }
         let base64 = base64::engine::general_purpose::STANDARD;
         format!("h1:{}", base64.encode(summary.finish().0))
-    }
-}
-
-impl PartialOrd for Sha256 {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Sha256 {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
     }
 }
 

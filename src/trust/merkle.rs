@@ -25,6 +25,9 @@ pub enum ProofError<E> {
     Hashes(E),
     /// They do not lead to the signed root.
     Differs,
+    /// They lead to the newer root, and not to the older: the two trees were both
+    /// signed and are not of one history.
+    Fork,
 }
 
 impl<E: fmt::Display> fmt::Display for ProofError<E> {
@@ -32,6 +35,7 @@ impl<E: fmt::Display> fmt::Display for ProofError<E> {
         match self {
             Self::Hashes(error) => error.fmt(f),
             Self::Differs => f.write_str("the log's hashes do not lead to its signed tree head"),
+            Self::Fork => f.write_str("the log has signed two trees that contradict each other"),
         }
     }
 }
@@ -107,24 +111,28 @@ fn root_with<S: Subtrees>(
 /// Proves that `newer` begins with the records of `older`.
 ///
 /// # Errors
-/// [`ProofError::Differs`] when it does not: the log has forked, or lies.
+/// [`ProofError::Fork`] when it does not; [`ProofError::Differs`] when the hashes
+/// prove nothing.
 pub fn prove_consistency<S: Subtrees>(
     older: Head,
     newer: Head,
     subtrees: &mut S,
 ) -> Result<(), ProofError<S::Error>> {
-    let proved = match older.size {
-        0 => true,
-        size if size > newer.size => false,
-        size if size == newer.size => older.root == newer.root,
+    match older.size {
+        0 => Ok(()),
+        size if size > newer.size => Err(ProofError::Differs),
+        size if size == newer.size && older.root == newer.root => Ok(()),
+        size if size == newer.size => Err(ProofError::Fork),
         size => {
             let mut old = None;
             let root = root_over(0, newer.size, size, &mut old, subtrees);
-            let root = root.map_err(ProofError::Hashes)?;
-            root == newer.root && old == Some(older.root)
+            match root.map_err(ProofError::Hashes)? {
+                root if root != newer.root => Err(ProofError::Differs),
+                _ if old == Some(older.root) => Ok(()),
+                _ => Err(ProofError::Fork),
+            }
         }
-    };
-    if proved { Ok(()) } else { Err(ProofError::Differs) }
+    }
 }
 
 /// The root of the records from `low` to `high`, where the older tree ends at

@@ -47,7 +47,9 @@ impl Verifier {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '+');
         let (name, hash, key) = (parts.next()?, parts.next()?, parts.next()?);
-        let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '+');
+        // It becomes a directory of the cache.
+        let is_name = !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')
+            && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
         let hash = (hash.len() == 8).then(|| u32::from_str_radix(hash, 16).ok())??;
         let key = BASE64.decode(key).ok()?;
         let (&ED25519_ID, key) = key.split_first()? else { return None };

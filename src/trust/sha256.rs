@@ -4,7 +4,7 @@ use sha2::Digest as _;
 use std::fmt;
 
 /// A digest of 32 bytes; shown and read as 64 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
 
 impl Sha256 {

@@ -154,12 +154,14 @@ impl<T: Transport> Client<'_, T> {
         let parsed = self.parse_answer(answer)?;
         let leaf = merkle::leaf(parsed.record.as_bytes());
         self.prove(|tiles| {
-            merkle::prove_inclusion(
-                parsed.head,
-                parsed.number,
-                leaf,
-                &mut tiles.of(parsed.head.size),
-            )
+            let mut tiles = tiles.of(parsed.head.size);
+            merkle::prove_inclusion(parsed.head, parsed.number, leaf, &mut tiles)?;
+            // The proof puts the record's own hash where the tile has one: what is
+            // kept has to have the same.
+            match tiles.subtree(0, parsed.number).map_err(ProofError::Hashes)? == leaf {
+                true => Ok(()),
+                false => Err(ProofError::Differs),
+            }
         })
         .map_err(|error| self.named("the record is not in the signed tree", error))?;
 
@@ -212,13 +214,22 @@ impl<T: Transport> Client<'_, T> {
         let file = self.cache.join("latest");
         let note = answer.windows(2).position(|pair| pair == b"\n\n").map(|at| &answer[at + 2..]);
         let note = note.unwrap_or_default();
-        let latest = fs_err::read_to_string(&file).ok();
-        let Some((kept, latest)) =
-            latest.as_deref().and_then(|kept| Some((kept, self.open_head(kept).ok()?)))
-        else {
-            keep(&file, note);
-            return Ok(());
+        let kept = match fs_err::read_to_string(&file) {
+            Ok(kept) => kept,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                keep(&file, note);
+                return Ok(());
+            }
+            Err(error) => return Err(Unproved::Lie(error.to_string())),
         };
+        // Without it, a log that has forked would not be noticed.
+        let latest = self.open_head(&kept).map_err(|why| {
+            Unproved::Lie(format!(
+                "the newest tree head that was seen, {}, cannot be used: {why}; \
+                 removing it forgets what the log has said so far",
+                display(file.as_os_str().as_encoded_bytes())
+            ))
+        })?;
         let (older, newer) = if head.size < latest.size { (head, latest) } else { (latest, head) };
         let proved =
             self.prove(|tiles| merkle::prove_consistency(older, newer, &mut tiles.of(newer.size)));
@@ -228,20 +239,23 @@ impl<T: Transport> Client<'_, T> {
                 Ok(())
             }
             Ok(()) => Ok(()),
-            Err(ProofError::Hashes(error)) => Err(self.named("", ProofError::Hashes(error))),
-            Err(ProofError::Differs) => {
+            Err(error @ ProofError::Hashes(_)) => Err(self.named("", error)),
+            Err(error) => {
                 let evidence = self.cache.join(format!("fork-{}-{}", older.size, newer.size));
-                let mut both = kept.as_bytes().to_vec();
+                let mut both = kept.into_bytes();
                 both.push(b'\n');
                 both.extend_from_slice(note);
                 keep(&evidence, &both);
+                let what = match error {
+                    ProofError::Fork => "contradict each other: one of them was made for you alone",
+                    _ => "are not shown to be of one history",
+                };
                 Err(Unproved::Lie(format!(
-                    "{} has signed two trees that contradict each other, of {} and {} records: \
-                     one of them was made for you alone; both are kept in {}",
+                    "{} has signed two trees, of {} and {} records, that {what}; both are kept in {}",
                     self.database.verifier.name,
                     older.size,
                     newer.size,
-                    evidence.display()
+                    display(evidence.as_os_str().as_encoded_bytes())
                 )))
             }
         }
@@ -280,7 +294,7 @@ impl<T: Transport> Client<'_, T> {
     fn named(&self, what: &str, error: ProofError<Unanswered>) -> Unproved {
         let name = &self.database.verifier.name;
         match error {
-            ProofError::Differs => Unproved::Lie(format!("{name}: {what}")),
+            ProofError::Differs | ProofError::Fork => Unproved::Lie(format!("{name}: {what}")),
             ProofError::Hashes(Unanswered::Unreachable(why) | Unanswered::NotFound(why)) => {
                 Unproved::Unreachable(why)
             }
@@ -320,13 +334,11 @@ impl<'b, T: Transport> Tiles<'b, T> {
         TilesOf { tiles: self, size }
     }
 
-    /// Called when what was fetched has led to a signed root.
+    /// Called when what was fetched has led to a signed root. Fresh tiles take the
+    /// place of those that did not.
     fn keep(&self) {
         for (path, content) in self.read.borrow().iter() {
-            let file = self.directory.join(path);
-            if !file.exists() {
-                keep(&file, content);
-            }
+            keep(&self.directory.join(path), content);
         }
     }
 

@@ -247,6 +247,8 @@ impl Machine {
 }
 
 /// Every file of `files` is there with its content and mode, and no others are.
+/// What the checksum database does not cover may be there or not: that depends on
+/// who vouches for the archive (see proof.rs).
 #[track_caller]
 pub fn assert_is_whole(goroot: &Path, files: &[File]) {
     let mut expected = BTreeMap::new();
@@ -254,7 +256,10 @@ pub fn assert_is_whole(goroot: &Path, files: &[File]) {
         expected
             .insert(goroot.join(path), archives::sha256(content).to_string() + mark(*executable));
     }
-    let found: BTreeMap<_, _> = snapshot(goroot);
+    let mut found: BTreeMap<_, _> = snapshot(goroot);
+    let uncovered = goroot.join("test");
+    expected.retain(|path, _| !path.starts_with(&uncovered));
+    found.retain(|path, _| !path.starts_with(&uncovered));
     assert_eq!(found, expected);
 }
 
