@@ -41,10 +41,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             if request != Request::System {
                 gvm.installed(request, &Platform::host())?;
             }
-            gvm.store.ensure_shims(&gvm.ui)?;
-            gvm.store.set_default(Some(request))?;
-            gvm.ui.say(format_args!("the default is Go {request}"));
-            Ok(())
+            gvm.set_default(request)
         }
     }
 }

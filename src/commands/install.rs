@@ -141,9 +141,5 @@ fn done(gvm: &Gvm, installed: &Installed, request: Request, make_default: bool) 
     } else {
         gvm.ui.say(install::summary(toolchain));
     }
-    if make_default {
-        gvm.store.set_default(Some(request))?;
-        gvm.ui.say(format_args!("the default is Go {request}"));
-    }
-    Ok(())
+    if make_default { gvm.set_default(request) } else { Ok(()) }
 }

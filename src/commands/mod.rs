@@ -82,6 +82,14 @@ impl Gvm {
         Ok(resolve::resolve(&Host, self.store.layout(), layout::HOST)?)
     }
 
+    /// Makes a request the default, and says so.
+    fn set_default(&self, request: Request) -> Result<()> {
+        self.store.ensure_shims(&self.ui)?;
+        self.store.set_default(Some(request))?;
+        self.ui.say(format_args!("the default is Go {request}"));
+        Ok(())
+    }
+
     /// The installed toolchain that a typed version asks for.
     fn installed(&self, request: Request, platform: &Platform) -> Result<Toolchain> {
         let pin = Pin { request, origin: Origin::Command };

@@ -47,8 +47,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     if args.default
         && let Some(request) = args.version
     {
-        gvm.store.set_default(Some(request))?;
-        gvm.ui.say(format_args!("the default is Go {request}"));
+        gvm.set_default(request)?;
     }
     let Some(shell) = args.eval else {
         return if args.default { Ok(()) } else { Err(no_hook()) };

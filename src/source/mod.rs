@@ -91,7 +91,8 @@ pub struct Known {
 
 enum Source {
     GoDev(GoDev),
-    Proxy(ModuleProxy),
+    /// The module proxies, which `Sources` has.
+    Proxy,
 }
 
 /// The configured sources.
@@ -114,13 +115,11 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// GOPROXY or the base URL cannot be read.
     pub fn new(config: &Config, store: &'a Store, ui: Ui) -> Result<Self> {
-        let sources = config.sources.iter().map(|name| {
-            Ok(match name {
-                SourceName::GoDev => Source::GoDev(GoDev::new(&config.dl_url)),
-                SourceName::Proxy => Source::Proxy(ModuleProxy::new(goenv::goproxy(store))?),
-            })
-        });
-        let sources = sources.collect::<Result<Vec<_>>>()?;
+        let source = |name: &SourceName| match name {
+            SourceName::GoDev => Source::GoDev(GoDev::new(&config.dl_url)),
+            SourceName::Proxy => Source::Proxy,
+        };
+        let sources: Vec<_> = config.sources.iter().map(source).collect();
         if sources.is_empty() {
             let message = "sources = [] in config.toml leaves nowhere to download from";
             return Err(Error::new(Code::Usage, message)
@@ -150,7 +149,7 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let (listed, is_hint) = match source {
                 Source::GoDev(source) => (source.index(&self.http, self.store), false),
-                Source::Proxy(source) => (source.list(&self.http, self.store), true),
+                Source::Proxy => (self.proxy.list(&self.http, self.store), true),
             };
             match listed {
                 Ok(listed) => {
@@ -200,10 +199,8 @@ impl<'a> Sources<'a> {
         if known.is_hint {
             // A proxy's list names what that proxy has seen; a newer patch may
             // be there all the same.
-            for source in &self.sources {
-                if let Source::Proxy(proxy) = source {
-                    chosen = self.newer(proxy, request, &known.catalog, platform);
-                }
+            if self.sources.iter().any(|source| matches!(source, Source::Proxy)) {
+                chosen = self.newer(request, &known.catalog, platform);
             }
         }
         let newest = known.catalog.choose(Request::Latest, platform);
@@ -223,15 +220,10 @@ impl<'a> Sources<'a> {
     }
 
     /// The newest release that a proxy serves, whatever its list says.
-    fn newer(
-        &self,
-        proxy: &ModuleProxy,
-        request: Request,
-        catalog: &Catalog,
-        platform: &Platform,
-    ) -> Option<Version> {
-        let newer =
-            |request| proxy.newer(&self.http, request, catalog.choose(request, platform), platform);
+    fn newer(&self, request: Request, catalog: &Catalog, platform: &Platform) -> Option<Version> {
+        let newer = |request| {
+            self.proxy.newer(&self.http, request, catalog.choose(request, platform), platform)
+        };
         // The second newest major is known when the newest is.
         match request {
             Request::OldStable => {
@@ -258,7 +250,7 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let offer = match source {
                 Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
-                Source::Proxy(source) => source.offer(&self.http, version, platform),
+                Source::Proxy => self.proxy.offer(&self.http, version, platform),
             };
             let passed = match offer {
                 Ok(offer) => {
@@ -313,7 +305,7 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let kept = match source {
                 Source::GoDev(source) => source.kept_index(self.store),
-                Source::Proxy(source) => source.kept_list(self.store),
+                Source::Proxy => self.proxy.kept_list(self.store),
             };
             catalog.merge(kept.unwrap_or_default());
         }

@@ -81,6 +81,7 @@ pub struct Server {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
     stopping: Arc<AtomicBool>,
+    listening: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -91,7 +92,7 @@ impl Server {
         let stopping = Arc::new(AtomicBool::new(false));
         let handler: Arc<Handler> = Arc::new(handler);
         let (seen, stop) = (requests.clone(), stopping.clone());
-        thread::spawn(move || {
+        let listening = thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     break;
@@ -100,7 +101,7 @@ impl Server {
                 thread::spawn(move || serve(stream.unwrap(), &*handler, &seen, &stop));
             }
         });
-        Self { address, requests, stopping }
+        Self { address, requests, stopping, listening: Some(listening) }
     }
 
     pub fn url(&self) -> String {
@@ -122,6 +123,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(&self.address);
+        // From here on, connections are refused.
+        let _ = self.listening.take().map(thread::JoinHandle::join);
     }
 }
 
