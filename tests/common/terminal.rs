@@ -80,12 +80,13 @@ impl Shell {
         match self {
             Self::Bash => "PS1='READY> '",
             Self::Zsh => "PS1='READY> '; unsetopt prompt_cr prompt_sp zle",
-            // fish paints its prompt anew with each key; a number tells the next one.
+            // fish paints its prompt anew with each key and at other times; a number,
+            // which its event counts up, tells the next one.
             Self::Fish => {
                 "set -g fish_greeting; set -g fish_autosuggestion_enabled 0\n\
                  set -q prompts; or set -gx prompts 0\n\
-                 function fish_prompt; set -gx prompts (math $prompts + 1); \
-                 printf 'READY%d> ' $prompts; end"
+                 function tests_count --on-event fish_prompt; set -gx prompts (math $prompts + 1); end\n\
+                 function fish_prompt; printf 'READY%d> ' $prompts; end"
             }
             Self::Powershell => "function prompt { 'READY> ' }",
         }
