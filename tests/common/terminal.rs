@@ -209,6 +209,16 @@ impl Terminal {
             Some((_, rest)) if self.shell == Shell::Fish => rest,
             _ => shown.split_once(line).map_or(shown.as_str(), |(_, rest)| rest),
         };
+        // Typed before the shell was ready for it, a line is echoed by the terminal
+        // and then by the shell.
+        let mut output = output;
+        let blank = ['\r', '\n', ' '];
+        while let Some(again) = output.trim_start_matches(blank).strip_prefix(line)
+            && !line.is_empty()
+            && again.starts_with('\n')
+        {
+            output = again;
+        }
         // fish's mark for a line that a program left open, at the start of a line.
         let output = match output.find('⏎') {
             Some(at) if output[..at].is_empty() || output[..at].ends_with('\n') => &output[..at],
