@@ -8,7 +8,7 @@
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
 //! shell                             an activation as text for a shell
-//! config  ui  error  host           settings, terminal, errors, operating system
+//! config  ui  error  files  host    settings, terminal, errors, files, operating system
 //! gvm-hot                           version, pin, resolve, activation: what the shim needs
 //! ```
 
@@ -18,6 +18,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod goenv;
 pub mod host;
 pub mod install;

@@ -1,5 +1,6 @@
 use super::{Gvm, complete, parse_request};
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::host::{Host, os};
 use crate::path::display;
 use crate::pin::{self, Floor};
@@ -92,31 +93,10 @@ fn target_of(file: &Path) -> PathBuf {
 
 /// Replaces the file as a whole, with the rights that it had.
 fn write(file: &Path, content: &[u8]) -> Result<()> {
-    let directory = file.parent().unwrap_or(file);
-    let mut new = tempfile::Builder::new().prefix(".go-version-").tempfile_in(directory)?;
-    std::io::Write::write_all(&mut new, content)?;
-    let permissions = match fs_err::metadata(file) {
-        Ok(metadata) => Some(metadata.permissions()),
-        Err(_) => readable_by_all(),
-    };
-    if let Some(permissions) = permissions {
-        new.as_file().set_permissions(permissions)?;
-    }
-    new.persist(file).map_err(|error| {
-        Error::from(error.error).context(format_args!("{} cannot be written", shown(file)))
-    })?;
-    Ok(())
-}
-
-/// The rights of a new file in a repository.
-#[cfg(unix)]
-fn readable_by_all() -> Option<std::fs::Permissions> {
-    Some(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_by_all() -> Option<std::fs::Permissions> {
-    None
+    let permissions = fs_err::metadata(file).ok().map(|metadata| metadata.permissions());
+    files::replace(file, content, permissions).map_err(|error| {
+        Error::from(error).context(format_args!("{} cannot be written", shown(file)))
+    })
 }
 
 /// Whether nothing that the request could mean reaches the floor.

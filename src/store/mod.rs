@@ -11,6 +11,7 @@ pub use receipt::{Evidence, LogRecord, Origin, Receipt};
 pub use staging::Staging;
 
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::host::{Host, bytes, os};
 use crate::layout::{self, Layout};
 use crate::platform::Platform;
@@ -320,24 +321,8 @@ impl Store {
     pub fn replace_file(&self, file: &Path, content: &[u8]) -> Result<()> {
         let directory = file.parent().unwrap_or(file);
         fs_err::create_dir_all(directory)?;
-        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-        std::io::Write::write_all(&mut new, content)?;
-        make_readable(new.as_file())?;
-        new.persist(file).map_err(|error| {
-            Error::from(error.error).context(format_args!("{} cannot be replaced", shown(file)))
-        })?;
-        Ok(())
+        files::replace(file, content, None).map_err(|error| {
+            Error::from(error).context(format_args!("{} cannot be replaced", shown(file)))
+        })
     }
-}
-
-/// Temporary files are private; the store's files are as any other.
-#[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
 }

@@ -7,6 +7,7 @@
 use super::h1::{TOOLCHAIN_MODULE, module_version};
 use super::merkle::{self, Hash, Head, ProofError, Subtrees};
 use super::note::Verifier;
+use crate::files;
 use crate::path::display;
 use crate::platform::Platform;
 use crate::version::Version;
@@ -305,14 +306,7 @@ impl<T: Transport> Client<'_, T> {
 /// A cache that cannot be written costs time and nothing else.
 fn keep(file: &Path, content: &[u8]) {
     let Some(directory) = file.parent() else { return };
-    let write = || -> std::io::Result<()> {
-        fs_err::create_dir_all(directory)?;
-        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-        std::io::Write::write_all(&mut new, content)?;
-        new.persist(file)?;
-        Ok(())
-    };
-    let _ = write();
+    let _ = fs_err::create_dir_all(directory).and_then(|()| files::replace(file, content, None));
 }
 
 /// Tiles of 256 hashes: those that are kept, and those that were fetched.
