@@ -1,10 +1,10 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
 use bytes::Bytes;
-use reqwest::{Url, redirect};
+use reqwest::{RequestBuilder, Url, header, redirect};
 use std::cell::OnceCell;
 use std::fmt;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 /// Long enough for a slow network, short enough to go on to the next source.
@@ -42,6 +42,8 @@ pub struct Response<'a> {
     pub etag: Option<String>,
     body: Body,
     received: u64,
+    /// What may still be read of a file.
+    left: u64,
 }
 
 enum Body {
@@ -57,10 +59,40 @@ impl Http {
     /// # Errors
     /// There is no answer.
     pub fn get(&self, url: &str, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
+        self.ask(url, |request| match etag {
+            Some(etag) => request.header(header::IF_NONE_MATCH, etag),
+            None => request,
+        })
+    }
+
+    /// Asks for a part of a body, both ends included. A server that knows ranges
+    /// answers 206, another one 200 with all of it; a file answers 206.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub fn get_range(&self, url: &str, first: u64, last: u64) -> Result<Response<'_>, HttpError> {
+        let mut response = self
+            .ask(url, |request| request.header(header::RANGE, format!("bytes={first}-{last}")))?;
+        if let Body::File(file) = &mut response.body {
+            let length = response.length.unwrap_or_default();
+            let part = length.min(last.saturating_add(1)).saturating_sub(first);
+            file.seek(SeekFrom::Start(first)).map_err(|e| HttpError(e.to_string()))?;
+            response.status = if part == 0 { 416 } else { 206 };
+            response.left = part;
+            response.length = Some(part);
+        }
+        Ok(response)
+    }
+
+    fn ask(
+        &self,
+        url: &str,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response<'_>, HttpError> {
         let parsed = Url::parse(url).map_err(|_| HttpError("that is no URL".into()))?;
         match parsed.scheme() {
             "file" => self.open_file(&parsed),
-            "http" | "https" => self.request(parsed, etag),
+            "http" | "https" => self.request(parsed, with),
             scheme => Err(HttpError(format!("{scheme}:// is no way to download"))),
         }
     }
@@ -75,6 +107,7 @@ impl Http {
             etag: None,
             body: Body::None,
             received: 0,
+            left: u64::MAX,
         };
         match fs_err::File::open(&path).and_then(|file| Ok((file.metadata()?, file))) {
             Ok((metadata, file)) if metadata.is_file() => {
@@ -88,12 +121,13 @@ impl Http {
         Ok(response)
     }
 
-    fn request(&self, url: Url, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
+    fn request(
+        &self,
+        url: Url,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response<'_>, HttpError> {
         let (runtime, client) = self.connection()?;
-        let mut request = client.get(url);
-        if let Some(etag) = etag {
-            request = request.header(reqwest::header::IF_NONE_MATCH, etag);
-        }
+        let request = with(client.get(url));
         let answer =
             runtime.block_on(async { request.send().await }).map_err(|error| sentence(&error))?;
         let header = |name| {
@@ -103,10 +137,11 @@ impl Http {
             http: self,
             status: answer.status().as_u16(),
             length: answer.content_length(),
-            content_type: header(reqwest::header::CONTENT_TYPE).unwrap_or_default(),
-            etag: header(reqwest::header::ETAG),
+            content_type: header(header::CONTENT_TYPE).unwrap_or_default(),
+            etag: header(header::ETAG),
             body: Body::Http(Box::new(answer)),
             received: 0,
+            left: u64::MAX,
         })
     }
 
@@ -154,9 +189,11 @@ impl Response<'_> {
         let chunk = match &mut self.body {
             Body::None => None,
             Body::File(file) => {
-                let mut buffer = vec![0; FILE_CHUNK];
+                let mut buffer =
+                    vec![0; FILE_CHUNK.min(self.left.try_into().unwrap_or(FILE_CHUNK))];
                 let length = file.read(&mut buffer).map_err(|e| HttpError(e.to_string()))?;
                 buffer.truncate(length);
+                self.left -= length as u64;
                 (length > 0).then(|| Bytes::from(buffer))
             }
             Body::Http(answer) => {

@@ -2,6 +2,7 @@
 //! checksum database records it.
 
 pub mod h1;
+pub mod lockfile;
 pub mod merkle;
 pub mod note;
 pub mod sha256;
