@@ -2,7 +2,7 @@
 
 use crate::commands::{
     completions, current, default, env, exec, hook, install, list, list_remote, pin, root,
-    uninstall, use_, which,
+    uninstall, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -55,6 +55,7 @@ pub enum Command {
     Install(install::Args),
     #[command(alias = "remove", alias = "rm")]
     Uninstall(uninstall::Args),
+    Verify(verify::Args),
     #[command(alias = "ls")]
     List(list::Args),
     #[command(alias = "ls-remote", alias = "listall")]

@@ -18,7 +18,7 @@ pub mod variable {
     pub const DL_URL: &str = "GVM_DL_URL";
     /// `1` installs what a shim misses, `0` does not.
     pub const AUTO_INSTALL: &str = "GVM_AUTO_INSTALL";
-    /// The least evidence: `checksum-database`, `sha256`, `none`.
+    /// The least evidence: `checksum-database`, `lock`, `sha256`, `none`.
     pub const REQUIRE: &str = "GVM_REQUIRE";
 }
 
@@ -42,6 +42,9 @@ pub enum Require {
     /// The tree's record in Go's checksum database, and nothing less.
     #[serde(rename = "checksum-database")]
     ChecksumDatabase,
+    /// That, or the lock file beside the pin.
+    #[serde(rename = "lock")]
+    Lock,
     /// That, or a SHA-256 that the official catalog or the user names.
     #[serde(rename = "sha256")]
     Sha256,
@@ -54,6 +57,7 @@ impl Require {
     pub fn evidence(self) -> Evidence {
         match self {
             Self::ChecksumDatabase => Evidence::ChecksumDatabase,
+            Self::Lock => Evidence::LockFile,
             Self::Sha256 => Evidence::PublishedSha256,
             Self::None => Evidence::None,
         }
@@ -118,11 +122,13 @@ impl Config {
         config.require = match set(variable::REQUIRE).as_deref() {
             None => config.require,
             Some("checksum-database") => Require::ChecksumDatabase,
+            Some("lock") => Require::Lock,
             Some("sha256") => Require::Sha256,
             Some("none") => Require::None,
             Some(value) => {
                 let name = variable::REQUIRE;
-                let message = format!("{name}={value} is none of checksum-database, sha256, none");
+                let message =
+                    format!("{name}={value} is none of checksum-database, lock, sha256, none");
                 return Err(Error::new(Code::Usage, message));
             }
         };

@@ -22,6 +22,8 @@ pub enum Code {
     Refused = 5,
     /// No source could be reached.
     Network = 6,
+    /// `gvm pin --lock`: some platforms could not be locked, the others are.
+    Partial = 7,
     /// `gvm exec` and shims: the program is there and cannot be run.
     CannotRun = shim::CANNOT_RUN,
     /// `gvm exec` and shims: there is nothing to run.

@@ -11,10 +11,11 @@ use crate::path::display;
 use crate::platform::{self, Platform};
 use crate::source::http::Http;
 use crate::source::{Failure, Offer, Shape, Sources};
-use crate::store::{Evidence, LogRecord, Origin, Receipt, Store, Toolchain};
+use crate::store::{Evidence, LogRecord, Origin, Receipt, Staging, Store, Toolchain, receipt};
 use crate::trust::h1;
+use crate::trust::lockfile::{self, InForce};
 use crate::trust::sha256::{Hasher, Sha256};
-use crate::trust::sumdb::{self, Unproved};
+use crate::trust::sumdb::Unproved;
 use crate::ui::{self, Ui, shown};
 use crate::version::Version;
 use bytes::Bytes;
@@ -37,6 +38,66 @@ pub enum IfPresent {
     Replace,
 }
 
+/// On which terms a toolchain is installed.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    pub platform: &'a Platform,
+    pub if_present: IfPresent,
+    /// The lock file beside the pin, where there is one.
+    pub lock: Option<&'a InForce>,
+    /// Nothing is accepted that the lock file does not name.
+    pub locked: bool,
+}
+
+impl Terms<'_> {
+    /// Whether the terms can be met at all, before anything is downloaded.
+    ///
+    /// # Errors
+    /// A lock is asked for and there is none for that version and platform.
+    fn allow(&self, version: Version) -> Result<()> {
+        let platform = self.platform;
+        let hint = format!("to lock it: gvm pin --lock {version}");
+        match self.lock {
+            _ if !self.locked => Ok(()),
+            Some(lock) if lock.file.get(version, platform).is_some() => Ok(()),
+            Some(lock) => {
+                let file = shown(&lock.path);
+                let message = format!("{file} does not lock Go {version} for {platform}");
+                Err(Error::new(Code::Refused, message).hint(hint))
+            }
+            None => {
+                let message = format!("there is no {} beside the pin", lockfile::FILE_NAME);
+                Err(Error::new(Code::Refused, message).hint(hint))
+            }
+        }
+    }
+
+    /// Whether what is installed already may stay.
+    ///
+    /// # Errors
+    /// The lock names another tree, or there is no telling.
+    fn accept(&self, toolchain: &Toolchain) -> Result<()> {
+        let version = toolchain.version;
+        let Some(lock) = self.lock else { return Ok(()) };
+        if lock.file.get(version, self.platform).is_none() {
+            return Ok(());
+        }
+        let h1 = toolchain.receipt().map(|receipt| receipt.h1);
+        let h1 = h1.unwrap_or_else(|| "not known: it has no receipt".into());
+        lock.check(version, self.platform, &h1).map(drop).map_err(|why| {
+            let of = arch_option(self.platform);
+            Error::new(Code::Refused, why)
+                .hint(format!("to see whether it is damaged: gvm verify {version}{of}"))
+                .hint(format!("to install it anew: gvm install --force {version}{of}"))
+        })
+    }
+}
+
+/// The option that names a platform other than this machine's, in hints.
+fn arch_option(platform: &Platform) -> String {
+    if platform.is_host() { String::new() } else { format!(" --arch {}", platform.arch) }
+}
+
 /// A toolchain, and whether it was there before.
 pub struct Installed {
     pub toolchain: Toolchain,
@@ -53,44 +114,72 @@ pub fn install(
     sources: &Sources,
     ui: &Ui,
     version: Version,
-    platform: &Platform,
-    if_present: IfPresent,
+    terms: Terms,
 ) -> Result<Installed> {
-    let present = |store: &Store| {
-        let found = store.find(version, platform).filter(|_| if_present == IfPresent::Keep);
-        found.map(|toolchain| Installed { toolchain, was_present: true })
-    };
-    if let Some(installed) = present(store) {
+    let platform = terms.platform;
+    terms.allow(version)?;
+    if let Some(installed) = present(store, version, terms)? {
         return Ok(installed);
     }
     let _lock = store.lock(version, platform, "installing", ui)?;
     // Another process may have done it while we waited.
-    if let Some(installed) = present(store) {
+    if let Some(installed) = present(store, version, terms)? {
         return Ok(installed);
     }
     let toolchain = sources.fetch(version, platform, |offer| {
         let staging = store.stage(ui)?;
         let unpacked = receive(offer, &staging.goroot(), ui)?;
-        let receipt = unpacked.check(version, platform, &staging.goroot(), sources, ui)?;
+        let receipt = unpacked.check(version, &staging, sources, ui, terms)?;
         Ok(store.publish(staging, version, platform, &receipt, ui)?)
     })?;
     Ok(Installed { toolchain, was_present: false })
+}
+
+/// What is installed already, if it may stay.
+fn present(store: &Store, version: Version, terms: Terms) -> Result<Option<Installed>> {
+    if terms.if_present == IfPresent::Replace {
+        return Ok(None);
+    }
+    let Some(toolchain) = store.find(version, terms.platform) else { return Ok(None) };
+    terms.accept(&toolchain)?;
+    Ok(Some(Installed { toolchain, was_present: true }))
 }
 
 /// Installs an archive that the user has: a `.tar.gz` or `.zip` of go.dev, or a
 /// zip of a module proxy. It tells itself which version it is.
 ///
 /// # Errors
-/// It is no archive of Go, is not for `platform`, or does not have the digest.
+/// It is no archive of Go, is not for the platform, or does not have the digest.
 pub fn install_file(
     store: &Store,
     sources: &Sources,
     ui: &Ui,
     file: &Path,
     sha256: Option<Sha256>,
-    platform: &Platform,
-    if_present: IfPresent,
+    terms: Terms,
 ) -> Result<Installed> {
+    let http = Http::default();
+    let path = shown(file);
+    let told = |failure| match failure {
+        Failure::Here(error) => error,
+        Failure::Source(code, why) => Error::new(code, format!("{path}: {why}")),
+    };
+    let staging = store.stage(ui)?;
+    let unpacked =
+        receive(offer_of_file(&http, file, sha256)?, &staging.goroot(), ui).map_err(told)?;
+    let version = unpacked.version(&staging.goroot()).map_err(told)?;
+    terms.allow(version)?;
+    let _lock = store.lock(version, terms.platform, "installing", ui)?;
+    if let Some(installed) = present(store, version, terms)? {
+        return Ok(installed);
+    }
+    let receipt = unpacked.check(version, &staging, sources, ui, terms).map_err(told)?;
+    let toolchain = store.publish(staging, version, terms.platform, &receipt, ui)?;
+    Ok(Installed { toolchain, was_present: false })
+}
+
+/// A file of the user's as an offer.
+fn offer_of_file<'a>(http: &'a Http, file: &Path, sha256: Option<Sha256>) -> Result<Offer<'a>> {
     let path = fs_err::canonicalize(file)?;
     let refused = |why: String| Error::new(Code::Refused, format!("{}: {why}", shown(&path)));
     let url = reqwest::Url::from_file_path(&path)
@@ -104,8 +193,7 @@ pub fn install_file(
     let length = opened.read(&mut head)?;
     let format = Format::of_bytes(&head[..length])
         .ok_or_else(|| refused("it is neither a .tar.gz nor a .zip".into()))?;
-    let http = Http::default();
-    let offer = Offer {
+    Ok(Offer {
         response: http.get(url.as_str(), None).map_err(|error| refused(error.to_string()))?,
         format,
         shape: Shape::Unknown,
@@ -114,28 +202,12 @@ pub fn install_file(
         sha256,
         size: None,
         vouched: sha256.is_some(),
-    };
-    let told = |failure| match failure {
-        Failure::Here(error) => error,
-        Failure::Source(code, why) => Error::new(code, format!("{}: {why}", shown(&path))),
-    };
-    let staging = store.stage(ui)?;
-    let unpacked = receive(offer, &staging.goroot(), ui).map_err(told)?;
-    let version = unpacked.version(&staging.goroot()).map_err(told)?;
-    let _lock = store.lock(version, platform, "installing", ui)?;
-    if let Some(toolchain) = store.find(version, platform).filter(|_| if_present == IfPresent::Keep)
-    {
-        return Ok(Installed { toolchain, was_present: true });
-    }
-    let receipt =
-        unpacked.check(version, platform, &staging.goroot(), sources, ui).map_err(told)?;
-    let toolchain = store.publish(staging, version, platform, &receipt, ui)?;
-    Ok(Installed { toolchain, was_present: false })
+    })
 }
 
 /// A tree in staging, not yet believed.
-struct Unpacked {
-    tree: h1::Tree,
+pub(crate) struct Unpacked {
+    pub(crate) tree: h1::Tree,
     files: u64,
     bytes: u64,
     shape: Shape,
@@ -145,7 +217,7 @@ struct Unpacked {
 
 /// Receives an archive into `goroot`, and holds it against its published digest
 /// and size.
-fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure> {
+pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure> {
     let refused = |why: String| Failure::Source(Code::Refused, why);
     if offer.response.is_html() {
         return Err(refused("it sent a web page in place of an archive".into()));
@@ -320,13 +392,13 @@ impl Unpacker {
 }
 
 /// A path's directory with its slash, and its last part.
-fn split(path: &str) -> (&str, &str) {
+pub(crate) fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |at| at + 1))
 }
 
 /// Which files of a module zip, which carries no modes, are executable in the
 /// distribution (src/cmd/distpack/archive.go).
-fn is_executable(directory: &str, file: &str) -> bool {
+pub(crate) fn is_executable(directory: &str, file: &str) -> bool {
     let is_script = [".bash", ".sh", ".pl", ".rc"].iter().any(|end| file.ends_with(end));
     let is_exec = file.starts_with("go_") && file.ends_with("_exec");
     matches!(directory, "bin/") || directory.starts_with("pkg/tool/") || is_script || is_exec
@@ -461,26 +533,37 @@ impl Unpacked {
         })
     }
 
-    /// Holds a tree against Go's checksum database. Where that cannot be asked, the
-    /// weaker evidence counts, if the policy takes it; what the database contradicts
-    /// never does.
+    /// Holds a tree against the lock file and Go's checksum database. Where that
+    /// cannot be asked, the weaker evidence counts, if the policy takes it; what
+    /// either contradicts never does.
     fn prove(
         &self,
         h1: &str,
         version: Version,
-        platform: &Platform,
         sources: &Sources,
         ui: &Ui,
+        terms: Terms,
     ) -> Result<(Evidence, Option<LogRecord>), Failure> {
         let refused = |why: String| Failure::Source(Code::Refused, why);
-        let weaker = self.evidence;
+        let platform = terms.platform;
+        let mut weaker = self.evidence;
+        if let Some(lock) = terms.lock
+            && lock.check(version, platform, h1).map_err(refused)?
+        {
+            weaker = Evidence::LockFile;
+        }
         let why = match sources.recorded(version, platform)? {
             Ok(record) if record.h1 == h1 => {
-                let sumdb::Record { database, number, tree_size, .. } = record;
-                let record = LogRecord { database, number, tree_size };
-                return Ok((Evidence::ChecksumDatabase, Some(record)));
+                return Ok((Evidence::ChecksumDatabase, Some((&record).into())));
             }
             Ok(record) => {
+                let prefix = h1::module_prefix(version, platform);
+                if self.tree.is_but_for_go_env(&prefix, &record.h1) {
+                    return Err(refused(format!(
+                        "it is the official Go {version} for {platform} but for go.env, \
+                         which somebody edited (images of containers set GOTOOLCHAIN=local there)"
+                    )));
+                }
                 return Err(refused(format!(
                     "its tree is {h1}, and {} records {} for Go {version} on {platform}",
                     record.database, record.h1
@@ -497,6 +580,7 @@ impl Unpacked {
         if weaker < sources.require.evidence() {
             let (speaks, accept) = match weaker {
                 Evidence::None => ("nothing proves it", "none"),
+                Evidence::LockFile => ("only the lock file speaks for it", "lock"),
                 _ => ("only its published sha256 speaks for it", "sha256"),
             };
             return Err(refused(format!(
@@ -507,23 +591,29 @@ impl Unpacked {
             Evidence::None => ui.warn(format_args!(
                 "Go {version} for {platform} was NOT PROVED: nobody who counts vouches for it, and {why}{or_digest}"
             )),
-            _ => ui.say(format_args!("going by the published sha256 alone: {why}")),
+            Evidence::LockFile => ui.say(format_args!("going by the lock file: {why}")),
+            _ => ui.say(format_args!(
+                "going by the published sha256 alone: {why}\n  \
+                 to prove it later, without downloading again: gvm verify {version}{}",
+                arch_option(platform)
+            )),
         }
         Ok((weaker, None))
     }
 
     /// Looks whether the tree is the Go that is wanted, proves it, and writes its
     /// receipt.
-    fn check(
-        mut self,
+    pub(crate) fn check(
+        self,
         version: Version,
-        platform: &Platform,
-        goroot: &Path,
+        staging: &Staging,
         sources: &Sources,
         ui: &Ui,
+        terms: Terms,
     ) -> Result<Receipt, Failure> {
         let refused = |why: String| Failure::Source(Code::Refused, why);
-        let found = self.version(goroot)?;
+        let (goroot, platform) = (staging.goroot(), terms.platform);
+        let found = self.version(&goroot)?;
         if found != version {
             return Err(refused(format!("it is Go {found} and should be {version}")));
         }
@@ -545,8 +635,9 @@ impl Unpacked {
         {
             return Err(refused(format!("its files say that it is Go {named} for {on}")));
         }
-        let h1 = std::mem::take(&mut self.tree).h1(&h1::module_prefix(version, platform));
-        let (evidence, record) = self.prove(&h1, version, platform, sources, ui)?;
+        let h1 = self.tree.h1(&h1::module_prefix(version, platform));
+        let (evidence, record) = self.prove(&h1, version, sources, ui, terms)?;
+        staging.write_manifest(&self.tree.manifest())?;
         Ok(Receipt {
             version: format!("go{version}"),
             os: platform.os.clone(),
@@ -557,8 +648,8 @@ impl Unpacked {
             h1,
             files: self.files,
             bytes: self.bytes,
-            installed_at: humantime::format_rfc3339_seconds(std::time::SystemTime::now())
-                .to_string(),
+            installed_at: receipt::now(),
+            repaired_at: None,
             gvm: env!("CARGO_PKG_VERSION").into(),
         })
     }

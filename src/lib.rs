@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cli  commands                     what the user typed
-//! install                           source, proof and store, tied together
+//! install  verify  locking          source, proof and store, tied together
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
 //! shell                             an activation as text for a shell
@@ -22,11 +22,13 @@ pub mod files;
 pub mod goenv;
 pub mod host;
 pub mod install;
+pub mod locking;
 pub mod platform;
 pub mod shell;
 pub mod source;
 pub mod store;
 pub mod trust;
 pub mod ui;
+pub mod verify;
 
 pub use gvm_hot::{activation, layout, path, pin, resolve, version};

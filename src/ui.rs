@@ -40,24 +40,47 @@ impl Ui {
         line(&format!("{style}warning{style:#}: {message}"));
     }
 
+    /// Progress of something that takes `total` steps.
+    #[must_use]
+    pub fn steps(&self, doing: &str, label: &str, total: u64) -> Progress {
+        self.bar(
+            doing,
+            label,
+            Some(total),
+            &format!(" ({total})"),
+            "{msg} {wide_bar:.green} {pos}/{len} ",
+        )
+    }
+
     /// Progress of a transfer of `total` bytes, if that is known. Where there is no
     /// terminal, a line says what is begun.
     #[must_use]
     pub fn progress(&self, doing: &str, label: &str, total: Option<u64>) -> Progress {
-        if self.quiet {
-            return Progress(ProgressBar::hidden());
-        }
-        if !std::io::stderr().is_terminal() {
-            let size = total.map_or_else(String::new, |total| format!(" ({})", bytes(total)));
-            self.say(format!("{doing} {label}{size}"));
-            return Progress(ProgressBar::hidden());
-        }
+        let size = total.map_or_else(String::new, |total| format!(" ({})", bytes(total)));
         let template = if total.is_some() {
             "{msg} {wide_bar:.green} {decimal_bytes}/{decimal_total_bytes} \
              {decimal_bytes_per_sec} {eta} left "
         } else {
             "{msg} {spinner} {decimal_bytes} {decimal_bytes_per_sec}"
         };
+        self.bar(doing, label, total, &size, template)
+    }
+
+    fn bar(
+        &self,
+        doing: &str,
+        label: &str,
+        total: Option<u64>,
+        size: &str,
+        template: &str,
+    ) -> Progress {
+        if self.quiet {
+            return Progress(ProgressBar::hidden());
+        }
+        if !std::io::stderr().is_terminal() {
+            self.say(format!("{doing} {label}{size}"));
+            return Progress(ProgressBar::hidden());
+        }
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─");

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::real_go::h1_of;
 use common::{Machine, run};
 use std::fs;
 use std::path::Path;
@@ -109,7 +110,6 @@ fn a_named_shim_is_that_version_whatever_is_pinned() {
 #[test]
 fn an_archive_of_go_dev_and_a_module_zip_are_the_same_tree() {
     use gvm::platform::Platform;
-    use gvm::trust::h1;
     use gvm::version::Version;
 
     let goroot = common::real_go::real_go(MIDDLE);
@@ -149,13 +149,13 @@ fn an_archive_of_go_dev_and_a_module_zip_are_the_same_tree() {
     let version = Version::parse(MIDDLE).unwrap();
     let platform = Platform::host();
     assert_eq!(
-        h1::of_goroot(&machine.goroot(MIDDLE), version, &platform).unwrap(),
-        h1::of_goroot(&goroot, version, &platform).unwrap(),
+        h1_of(&machine.goroot(MIDDLE), version, &platform).unwrap(),
+        h1_of(&goroot, version, &platform).unwrap(),
     );
     let listed = machine.gvm(&["list", "--json"]).succeeded().json();
     assert_eq!(listed[0]["source"], "go.dev");
     assert_eq!(listed[0]["evidence"], "checksum-database");
-    assert_eq!(listed[0]["h1"], h1::of_goroot(&goroot, version, &platform).unwrap());
+    assert_eq!(listed[0]["h1"], h1_of(&goroot, version, &platform).unwrap());
     go_in(&machine, &hello(&machine, "1.26"), "go", &["run", "."])
         .succeeded()
         .prints(&format!("built with go{MIDDLE}\n"));

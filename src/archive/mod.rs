@@ -1,6 +1,7 @@
 //! Archives of Go, hostile by assumption: nothing of them is believed before it
 //! was checked, and they are read as a stream, while the bytes arrive.
 
+pub mod members;
 mod stream;
 mod tar_gz;
 mod zip;

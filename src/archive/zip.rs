@@ -134,7 +134,7 @@ fn descriptor(reader: &mut ChunkReader) -> Result<(u32, u64, u64), ArchiveError>
 
 /// Holds the central directory against what was seen.
 fn compare(seen: &[Seen], central_start: u64, tail: Vec<u8>) -> Result<(), ArchiveError> {
-    let tail = Tail { start: central_start, bytes: tail, at: 0 };
+    let tail = Tail::new(central_start, tail);
     let central = zip::ZipArchive::new(tail).map_err(damaged)?;
     let differs = |what: &str| {
         hostile(format_args!("its central directory {what}, against the files in front of it"))
@@ -194,10 +194,16 @@ impl<R: Read> Read for Summed<'_, R> {
 
 /// The end of an archive, at its place, for a reader that looks for it from the
 /// back. The files in front of it read as zeros.
-struct Tail {
+pub(super) struct Tail {
     start: u64,
     bytes: Vec<u8>,
     at: u64,
+}
+
+impl Tail {
+    pub(super) fn new(start: u64, bytes: Vec<u8>) -> Self {
+        Self { start, bytes, at: 0 }
+    }
 }
 
 impl Read for Tail {

@@ -1,8 +1,9 @@
+use super::install::install_one;
 use super::{Gvm, complete, not_installed, parse_request};
 use crate::activation;
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, os};
-use crate::install::{self, IfPresent};
+use crate::install::{self, IfPresent, Terms};
 use crate::layout;
 use crate::path::display;
 use crate::pin::{Origin, Pin};
@@ -58,7 +59,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     let pin = Pin { request: args.version, origin: Origin::Command };
     let mut resolution = answer(gvm, pin);
     if args.install && resolution.outcome == Outcome::Missing {
-        install(gvm, args.version)?;
+        install(gvm, args.version, false)?;
         resolution = answer(gvm, resolution.pin);
     }
     execute(gvm, &resolution, &args.command)
@@ -68,7 +69,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
 pub fn run_shim(gvm: &Gvm, args: ShimArgs) -> Result<ExitCode> {
     let mut resolution = gvm.resolve()?;
     if resolution.outcome == Outcome::Missing && gvm.config()?.auto_install {
-        install(gvm, resolution.pin.request)?;
+        install(gvm, resolution.pin.request, true)?;
         resolution = gvm.resolve()?;
     }
     execute(gvm, &resolution, &args.command)
@@ -78,12 +79,15 @@ fn answer(gvm: &Gvm, pin: Pin) -> Resolution {
     resolve::answer(&Host, gvm.store.layout(), layout::HOST, pin)
 }
 
-fn install(gvm: &Gvm, request: Request) -> Result<()> {
-    let platform = Platform::host();
-    let sources = gvm.sources()?;
-    let version = sources.release(request, &platform)?;
-    let done =
-        install::install(&gvm.store, &sources, &gvm.ui, version, &platform, IfPresent::Keep)?;
+fn install(gvm: &Gvm, request: Request, is_pins: bool) -> Result<()> {
+    let lock = gvm.lock_in_force()?;
+    let terms = Terms {
+        platform: &Platform::host(),
+        if_present: IfPresent::Keep,
+        lock: lock.as_ref(),
+        locked: false,
+    };
+    let done = install_one(gvm, &gvm.sources()?, request, is_pins, terms)?;
     gvm.ui.say(install::summary(&done.toolchain));
     Ok(())
 }

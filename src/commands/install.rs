@@ -1,9 +1,11 @@
 use super::{Gvm, complete, parse_request};
 use crate::error::{Code, Error, Result};
-use crate::install::{self, IfPresent, Installed};
+use crate::install::{self, IfPresent, Installed, Terms};
 use crate::platform::Platform;
 use crate::resolve::Outcome;
+use crate::source::Sources;
 use crate::trust::sha256::Sha256;
+use crate::ui::shown;
 use crate::version::Request;
 use clap_complete::ArgValueCompleter;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ Examples:
   gvm install                  what .go-version or go.mod here asks for
   gvm install 1.26 1.25        the newest 1.26.x and 1.25.x
   gvm install 1.27rc1          a pre-release
+  gvm install --locked         in CI: exactly what .go-version.sum names
   gvm install --from go1.22.4.linux-amd64.tar.gz --sha256 ba79d45…")]
 pub struct Args {
     /// 1.22.4, 1.22 (the newest of it), 1.22rc1, latest, stable, oldstable
@@ -41,6 +44,10 @@ pub struct Args {
     /// Install anew what is installed already
     #[arg(long)]
     force: bool,
+
+    /// Accept only the trees that .go-version.sum beside the pin names
+    #[arg(long)]
+    locked: bool,
 }
 
 fn parse_digest(text: &str) -> std::result::Result<Sha256, String> {
@@ -64,19 +71,18 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         let message = format!("a default for {platform} would not run on {}", Platform::host());
         return Err(Error::new(Code::Usage, message));
     }
-    let if_present = if args.force { IfPresent::Replace } else { IfPresent::Keep };
+    let lock = gvm.lock_in_force()?;
+    let terms = Terms {
+        platform: &platform,
+        if_present: if args.force { IfPresent::Replace } else { IfPresent::Keep },
+        lock: lock.as_ref(),
+        locked: args.locked,
+    };
 
     if let Some(file) = &args.from {
         let sources = gvm.sources()?;
-        let installed = install::install_file(
-            &gvm.store,
-            &sources,
-            &gvm.ui,
-            file,
-            args.sha256,
-            &platform,
-            if_present,
-        )?;
+        let installed =
+            install::install_file(&gvm.store, &sources, &gvm.ui, file, args.sha256, terms)?;
         let request = Request::Exact(installed.toolchain.version);
         done(gvm, &installed, request, args.default)?;
         return suggest_default(gvm, &platform, request);
@@ -86,10 +92,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     if args.sha256.is_some() {
         return Err(Error::new(Code::Usage, "--sha256 says what the file of --from has to be"));
     }
-    let requests = match args.versions.as_slice() {
-        [] => vec![pinned(gvm)?],
-        versions => versions.to_vec(),
-    };
+    let is_pins = args.versions.is_empty();
+    let requests = if is_pins { vec![pinned(gvm)?] } else { args.versions };
     if requests.contains(&Request::System) {
         let message = "system is the go that is on PATH already; gvm does not install it";
         return Err(
@@ -98,12 +102,40 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     }
     let sources = gvm.sources()?;
     for (number, &request) in requests.iter().enumerate() {
-        let version = sources.release(request, &platform)?;
-        let installed =
-            install::install(&gvm.store, &sources, &gvm.ui, version, &platform, if_present)?;
+        let installed = install_one(gvm, &sources, request, is_pins, terms)?;
         done(gvm, &installed, request, args.default && number == 0)?;
     }
     suggest_default(gvm, &platform, requests[0])
+}
+
+/// Installs what a request asks for: of the versions that the lock file names, where
+/// the request is the pin's, else the newest release.
+pub(super) fn install_one(
+    gvm: &Gvm,
+    sources: &Sources,
+    request: Request,
+    is_pins: bool,
+    terms: Terms,
+) -> Result<Installed> {
+    let platform = terms.platform;
+    let locked = terms.lock.filter(|_| is_pins || terms.locked).map(|lock| {
+        let chosen = request.choose(lock.file.versions(platform));
+        chosen.ok_or_else(|| {
+            let file = shown(&lock.path);
+            let message = format!("{file} locks no Go {request} for {platform}");
+            Error::new(Code::Refused, message).hint("to lock what is pinned: gvm pin --lock")
+        })
+    });
+    let version = match locked {
+        Some(Ok(version)) => version,
+        Some(Err(error)) if terms.locked => return Err(error),
+        Some(Err(error)) => {
+            gvm.ui.warn(error);
+            sources.release(request, platform)?
+        }
+        None => sources.release(request, platform)?,
+    };
+    install::install(&gvm.store, sources, &gvm.ui, version, terms)
 }
 
 /// Somebody who has no default yet may not know that there is one.

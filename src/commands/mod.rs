@@ -13,23 +13,27 @@ pub mod pin;
 pub mod root;
 pub mod uninstall;
 pub mod use_;
+pub mod verify;
 pub mod which;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
-use crate::host::Host;
+use crate::host::{Host, os};
 use crate::layout;
 use crate::pin::{Origin, Pin};
 use crate::platform::Platform;
 use crate::resolve::{self, Outcome, Resolution};
 use crate::source::Sources;
 use crate::store::{Store, Toolchain};
+use crate::trust::lockfile::InForce;
 use crate::ui::Ui;
 use crate::version::{self, Request};
+use gvm_hot::System as _;
 use gvm_hot::shim;
 use serde::Serialize;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What every command works with. Nothing of it is opened before it is needed.
@@ -51,6 +55,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let done = match cli.command {
         Command::Install(args) => install::run(&gvm, args),
         Command::Uninstall(args) => uninstall::run(&gvm, args),
+        Command::Verify(args) => verify::run(&gvm, args),
         Command::List(args) => list::run(&gvm, args),
         Command::ListRemote(args) => list_remote::run(&gvm, args),
         Command::Use(args) => use_::run(&gvm, args),
@@ -75,6 +80,21 @@ impl Gvm {
 
     fn sources(&self) -> Result<Sources<'_>> {
         Sources::new(&self.config()?, &self.store, self.ui)
+    }
+
+    /// The lock file beside the pin of this directory, if there are both.
+    fn lock_in_force(&self) -> Result<Option<InForce>> {
+        let Some(here) = Host.current_dir() else { return Ok(None) };
+        // A pin that cannot be used is told where it counts.
+        let Ok(Some(pin)) = crate::pin::from_directory(&Host, &here) else { return Ok(None) };
+        let Origin::File { file, .. } = &pin.origin else { return Ok(None) };
+        self.lock_in(crate::path::parent(file).unwrap_or_default())
+    }
+
+    /// The lock file in a directory.
+    fn lock_in(&self, directory: &[u8]) -> Result<Option<InForce>> {
+        InForce::in_directory(Path::new(os(directory)))
+            .map_err(|why| Error::new(Code::Usage, why).hint("to write it anew, remove it and run: gvm pin --lock"))
     }
 
     /// What the current directory and environment resolve to.

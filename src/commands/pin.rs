@@ -2,10 +2,12 @@ use super::{Gvm, complete, parse_request};
 use crate::error::{Code, Error, Result};
 use crate::files;
 use crate::host::{Host, os};
+use crate::locking;
 use crate::path::display;
-use crate::pin::{self, Floor};
+use crate::pin::{self, Floor, Origin, Pin};
 use crate::platform::Platform;
 use crate::resolve::Outcome;
+use crate::trust::lockfile;
 use crate::ui::shown;
 use crate::version::{Request, Version};
 use clap_complete::ArgValueCompleter;
@@ -19,30 +21,48 @@ Examples:
   gvm pin 1.26.8               exactly that one, for everybody
   gvm pin 1.26                 the newest 1.26.x that each machine has
   gvm pin                      what is in use here now
+  gvm pin --lock 1.26          its newest release, exactly, and .go-version.sum beside it:
+                               what Go's checksum database records for every platform
 
-What else stands in an existing .go-version (comments, line ends) stays.")]
+What else stands in an existing .go-version (comments, line ends) stays. With --lock,
+exit code 7 says that nobody answered for some platforms; the others are locked.")]
 pub struct Args {
     /// The version to pin; without it, the one in use here
     #[arg(value_name = "VERSION", value_parser = parse_request,
           add = ArgValueCompleter::new(complete::installed))]
     version: Option<Request>,
+
+    /// Also write .go-version.sum: the trees that are accepted, for every platform
+    #[arg(long)]
+    lock: bool,
 }
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
-    let request = match args.version {
-        Some(request) => request,
-        None => match gvm.resolve()?.outcome {
-            Outcome::Toolchain { version, .. } => Request::Exact(version),
-            _ => {
-                return Err(Error::new(Code::Usage, "no version of gvm's is in use here")
-                    .hint("to pin one: gvm pin 1.26"));
-            }
-        },
-    };
     let here = Host
         .current_dir()
         .ok_or_else(|| Error::new(Code::Failure, "the current directory is not there any more"))?;
-    let file = crate::path::join(&here, ".go-version");
+    if args.lock {
+        return lock(gvm, args.version, &here);
+    }
+    let request = match args.version {
+        Some(request) => request,
+        None => in_use(gvm)?,
+    };
+    pin(gvm, request, &here)
+}
+
+/// The version that counts here.
+fn in_use(gvm: &Gvm) -> Result<Request> {
+    match gvm.resolve()?.outcome {
+        Outcome::Toolchain { version, .. } => Ok(Request::Exact(version)),
+        _ => Err(Error::new(Code::Usage, "no version of gvm's is in use here")
+            .hint("to pin one: gvm pin 1.26")),
+    }
+}
+
+/// Writes `.go-version` in a directory.
+fn pin(gvm: &Gvm, request: Request, directory: &[u8]) -> Result<()> {
+    let file = crate::path::join(directory, ".go-version");
     let old = match Host.read(&file, LIMIT) {
         Ok(old) => old.unwrap_or_default(),
         Err(why) => {
@@ -61,7 +81,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     }
     gvm.ui.say(format_args!("pinned Go {request} in {}", display(&file)));
 
-    if let Ok(Some(floor)) = pin::floor(&Host, &here)
+    if let Ok(Some(floor)) = pin::floor(&Host, directory)
         && is_below(request, &floor)
     {
         gvm.ui.warn(format_args!(
@@ -73,6 +93,60 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         gvm.ui.say(format_args!("it is not installed; to install it: gvm install"));
     }
     Ok(())
+}
+
+/// Pins an exact version, and writes beside it what each platform's tree has to be.
+fn lock(gvm: &Gvm, request: Option<Request>, here: &[u8]) -> Result<()> {
+    // What is pinned already is locked where it is pinned.
+    let pinned = match request {
+        Some(_) => None,
+        None => pin::from_directory(&Host, here)?,
+    };
+    let (request, file) = match (request, pinned) {
+        (Some(request), _) => (request, None),
+        (None, Some(Pin { request, origin: Origin::File { file, .. } })) => (request, Some(file)),
+        (None, _) => (in_use(gvm)?, None),
+    };
+    if request == Request::System {
+        return Err(Error::new(Code::Usage, "system is no version that could be locked")
+            .hint("to pin one: gvm pin --lock 1.26"));
+    }
+    let sources = gvm.sources()?;
+    let version = sources.release(request, &Platform::host())?;
+    let exact = Request::Exact(version);
+    let directory = match &file {
+        Some(file) => crate::path::parent(file).unwrap_or_default(),
+        None => here,
+    };
+    let is_tool_versions = file.as_ref().is_some_and(|file| file.ends_with(b"/.tool-versions"));
+    if is_tool_versions && request != exact {
+        let file = file.as_deref().map(display);
+        let message = format!(
+            "{} asks for {request}, and a lock needs an exact version",
+            file.map(|file| file.to_string()).unwrap_or_default()
+        );
+        return Err(Error::new(Code::Usage, message)
+            .hint(format!("write {version} there, or: gvm pin --lock {version}")));
+    }
+
+    let earlier = gvm.lock_in(directory)?;
+    let made = locking::make(&sources, &gvm.ui, version, earlier.as_ref())?;
+    let path = Path::new(os(directory)).join(lockfile::FILE_NAME);
+    write(&target_of(&path), made.file.to_string().as_bytes())?;
+    gvm.ui.say(format_args!(
+        "locked Go {version} for {} platforms in {}",
+        made.file.trees().count(),
+        shown(&path)
+    ));
+    if !is_tool_versions {
+        pin(gvm, exact, directory)?;
+    }
+    let Some((_, why)) = made.unanswered.first() else { return Ok(()) };
+    let names: Vec<_> = made.unanswered.iter().map(|(on, _)| on.to_string()).collect();
+    let message = format!("the lock is partial: nobody answers for {}", names.join(", "));
+    Err(Error::new(Code::Partial, message)
+        .hint(why.clone())
+        .hint("to add them: gvm pin --lock, where the checksum database or go.dev can be reached"))
 }
 
 /// More than any such file has.

@@ -18,6 +18,12 @@ const FILE_CHUNK: usize = 256 << 10;
 #[derive(Debug, Clone)]
 pub struct HttpError(String);
 
+impl HttpError {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -38,6 +44,8 @@ pub struct Response<'a> {
     pub status: u16,
     /// Of the body, where the server says it.
     pub length: Option<u64>,
+    /// Of the whole file, where this is a part of it (RFC 9110, 14.4).
+    pub total: Option<u64>,
     pub content_type: String,
     pub etag: Option<String>,
     body: Body,
@@ -78,6 +86,7 @@ impl Http {
             let part = length.min(last.saturating_add(1)).saturating_sub(first);
             file.seek(SeekFrom::Start(first)).map_err(|e| HttpError(e.to_string()))?;
             response.status = if part == 0 { 416 } else { 206 };
+            response.total = response.length;
             response.left = part;
             response.length = Some(part);
         }
@@ -103,6 +112,7 @@ impl Http {
             http: self,
             status: 200,
             length: None,
+            total: None,
             content_type: String::new(),
             etag: None,
             body: Body::None,
@@ -137,6 +147,8 @@ impl Http {
             http: self,
             status: answer.status().as_u16(),
             length: answer.content_length(),
+            total: header(header::CONTENT_RANGE)
+                .and_then(|range| range.rsplit('/').next()?.parse().ok()),
             content_type: header(header::CONTENT_TYPE).unwrap_or_default(),
             etag: header(header::ETAG),
             body: Body::Http(Box::new(answer)),

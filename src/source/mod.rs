@@ -5,6 +5,7 @@ mod checksums;
 mod go_dev;
 pub mod http;
 mod proxy;
+mod ranged;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
@@ -21,6 +22,7 @@ use checksums::Checksums;
 use go_dev::GoDev;
 use http::{Http, Response};
 use proxy::ModuleProxy;
+pub use ranged::RangedZip;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
@@ -267,6 +269,14 @@ impl<'a> Sources<'a> {
             reasons.push(passed);
         }
         Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
+    }
+
+    /// The module zip of a toolchain at a proxy that answers ranges, where the proxies
+    /// are one of the sources.
+    #[must_use]
+    pub fn ranged_zip(&self, version: Version, platform: &Platform) -> Option<RangedZip<'_>> {
+        let mut proxies = self.sources.iter().filter(|source| matches!(source, Source::Proxy));
+        proxies.next().and_then(|_| self.proxy.ranged_zip(&self.http, version, platform))
     }
 
     /// What Go's checksum database records of a toolchain, proved.

@@ -3,6 +3,7 @@
 
 use super::cache::{self, Listed};
 use super::http::{self, Http, Response};
+use super::ranged::RangedZip;
 use super::{Offer, PassedOver, Shape};
 use crate::archive::Format;
 use crate::catalog::index;
@@ -200,6 +201,19 @@ impl ModuleProxy {
                 vouched: false,
             }),
         }
+    }
+
+    /// The zip at the first proxy that sends parts of it.
+    pub(super) fn ranged_zip<'a>(
+        &self,
+        http: &'a Http,
+        version: Version,
+        platform: &Platform,
+    ) -> Option<RangedZip<'a>> {
+        let file = format!("{}.zip", module_version(version, platform));
+        self.entries.iter().find_map(|entry| {
+            RangedZip::open(http, format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url))
+        })
     }
 
     /// Where a checksum database answers through these proxies, if through one.

@@ -2,12 +2,13 @@
 //! that present means complete.
 
 mod lock;
-mod receipt;
+pub mod receipt;
 mod shims;
 mod staging;
 
 pub use lock::Lock;
 pub use receipt::{Evidence, LogRecord, Origin, Receipt};
+use staging::MANIFEST;
 pub use staging::Staging;
 
 use crate::error::{Code, Error, Result};
@@ -20,6 +21,9 @@ use crate::version::{Request, Version};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Ten times what the largest release has.
+const MAX_MANIFEST: usize = 16 << 20;
 
 /// The store under one root.
 #[derive(Clone, Debug)]
@@ -42,6 +46,15 @@ impl Toolchain {
     #[must_use]
     pub fn receipt(&self) -> Option<Receipt> {
         Receipt::read(&self.directory)
+    }
+
+    /// Digests and paths of its files, as sha256sum(1) writes them; `None` when there
+    /// are none.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn manifest(&self) -> Result<Option<String>> {
+        Ok(files::read_text(&self.directory.join(MANIFEST), MAX_MANIFEST)?)
     }
 }
 
@@ -228,6 +241,15 @@ impl Store {
             let message = format!("{} went away while it was published", shown(&target));
             Error::new(Code::Failure, message)
         })
+    }
+
+    /// Writes down what is known of a toolchain now. The caller holds its lock.
+    ///
+    /// # Errors
+    /// The files cannot be replaced; each of them is the old one or the new one.
+    pub fn note(&self, toolchain: &Toolchain, receipt: &Receipt, manifest: &str) -> Result<()> {
+        self.replace_file(&toolchain.directory.join(MANIFEST), manifest.as_bytes())?;
+        receipt.replace(&toolchain.directory)
     }
 
     /// Removes a toolchain. It leaves the store by one rename, so whatever

@@ -2,6 +2,7 @@
 //! proved it.
 
 use crate::error::Result;
+use crate::files;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -24,6 +25,9 @@ pub struct Receipt {
     pub bytes: u64,
     /// RFC 3339, UTC.
     pub installed_at: String,
+    /// When files of it were last put back, in the same form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired_at: Option<String>,
     /// The gvm that installed it.
     pub gvm: String,
 }
@@ -58,6 +62,8 @@ pub enum Evidence {
     None,
     /// The archive has the SHA-256 that the catalog or the user named.
     PublishedSha256,
+    /// The tree has the h1 that the lock file beside the pin names.
+    LockFile,
     /// The tree has the h1 that Go's checksum database records.
     ChecksumDatabase,
 }
@@ -68,6 +74,7 @@ impl Evidence {
     pub fn label(self) -> &'static str {
         match self {
             Self::ChecksumDatabase => "checksum database",
+            Self::LockFile => "lock file",
             Self::PublishedSha256 => "published sha256",
             Self::None => "not proved",
         }
@@ -78,12 +85,26 @@ const FILE: &str = "receipt.json";
 
 impl Receipt {
     pub(super) fn write(&self, toolchain: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
-        text.push('\n');
-        Ok(fs_err::write(toolchain.join(FILE), text)?)
+        Ok(fs_err::write(toolchain.join(FILE), self.text()?)?)
+    }
+
+    /// Replaces the receipt of a toolchain that is installed.
+    pub(super) fn replace(&self, toolchain: &Path) -> Result<()> {
+        Ok(files::replace(&toolchain.join(FILE), self.text()?.as_bytes(), None)?)
+    }
+
+    fn text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
+        Ok(text + "\n")
     }
 
     pub(super) fn read(toolchain: &Path) -> Option<Self> {
         serde_json::from_slice(&fs_err::read(toolchain.join(FILE)).ok()?).ok()
     }
+}
+
+/// The time, as receipts write it.
+#[must_use]
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

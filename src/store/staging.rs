@@ -6,6 +6,9 @@ use crate::error::Result;
 use crate::ui::Ui;
 use std::path::{Path, PathBuf};
 
+/// The digests of all files of a toolchain, as they were installed.
+pub(super) const MANIFEST: &str = "files.sha256";
+
 /// Deleted when dropped, with what is in it.
 #[derive(Debug)]
 pub struct Staging {
@@ -36,6 +39,20 @@ impl Staging {
     #[must_use]
     pub fn goroot(&self) -> PathBuf {
         self.toolchain().join("go")
+    }
+
+    /// Keeps the digests of the files beside them, as sha256sum(1) checks them.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_manifest(&self, text: &str) -> Result<()> {
+        Ok(fs_err::write(self.toolchain().join(MANIFEST), text)?)
+    }
+
+    /// Where files go that were found in GOROOT and are not Go's.
+    #[must_use]
+    pub fn extra(&self) -> PathBuf {
+        self.toolchain().join("extra")
     }
 
     /// Deletes what is in it, and says so when that fails.

@@ -10,6 +10,7 @@ use super::sha256::{Hasher, Sha256};
 use crate::platform::Platform;
 use crate::version::Version;
 use base64::Engine;
+use std::collections::BTreeMap;
 
 /// The module that toolchains are published as.
 pub const TOOLCHAIN_MODULE: &str = "golang.org/toolchain";
@@ -36,86 +37,93 @@ pub fn is_left_out(path: &str) -> bool {
     LEFT_OUT.iter().any(|directory| path.starts_with(directory))
 }
 
-/// Collects the files of a GOROOT.
-#[derive(Debug, Default)]
+/// The go.env of every release that has one (1.21 to 1.27, read from their module
+/// zips). It is the file that images of containers edit.
+const GO_ENV: &str = "98fcab78e155e9fa0c36b18874add30724d04c2452078117c78618107ebfbc9e";
+
+/// The digests of the files of a GOROOT, by path with slashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
-    files: Vec<(String, Sha256)>,
+    files: BTreeMap<String, Sha256>,
 }
 
 impl Tree {
-    /// Adds a file by its path in GOROOT, with slashes; one that the module
-    /// leaves out does not count.
+    /// Adds a file by its path in GOROOT, with slashes.
     pub fn add(&mut self, path: &str, digest: Sha256) {
-        if is_left_out(path) {
-            return;
-        }
-        let name = match path.rsplit_once('/') {
-            Some((directory, "go.mod")) => format!("{directory}/_go.mod"),
-            None if path == "go.mod" => "_go.mod".into(),
-            _ => path.into(),
-        };
-        self.files.push((name, digest));
+        self.files.insert(path.into(), digest);
     }
 
-    /// The hash, with the names under `prefix`.
+    /// All files, sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = (&str, Sha256)> {
+        self.files.iter().map(|(path, digest)| (path.as_str(), *digest))
+    }
+
     #[must_use]
-    pub fn h1(mut self, prefix: &str) -> String {
-        self.files.sort();
+    pub fn get(&self, path: &str) -> Option<Sha256> {
+        self.files.get(path).copied()
+    }
+
+    /// The hash, with the names under `prefix`; what the module leaves out does
+    /// not count.
+    #[must_use]
+    pub fn h1(&self, prefix: &str) -> String {
+        let covered = self.files.iter().filter(|(path, _)| !is_left_out(path));
+        let mut named: Vec<_> =
+            covered.map(|(path, digest)| (module_name(path), *digest)).collect();
+        named.sort();
         let mut summary = Hasher::default();
-        for (name, digest) in &self.files {
+        for (name, digest) in named {
             summary.update(format!("{digest}  {prefix}{name}\n").as_bytes());
         }
         let base64 = base64::engine::general_purpose::STANDARD;
         format!("h1:{}", base64.encode(summary.finish().0))
     }
-}
 
-/// The h1 of an unpacked tree, read from the disk.
-///
-/// # Errors
-/// A file cannot be read, or the tree holds something that no official one has:
-/// a symbolic link, a device, a name that is not UTF-8.
-pub fn of_goroot(
-    goroot: &std::path::Path,
-    version: Version,
-    platform: &Platform,
-) -> std::io::Result<String> {
-    let mut tree = Tree::default();
-    let mut buffer = vec![0; 1 << 20];
-    add_directory(goroot, "", &mut tree, &mut buffer)?;
-    Ok(tree.h1(&module_prefix(version, platform)))
-}
-
-fn add_directory(
-    directory: &std::path::Path,
-    prefix: &str,
-    tree: &mut Tree,
-    buffer: &mut [u8],
-) -> std::io::Result<()> {
-    use std::io::Read;
-    for entry in fs_err::read_dir(directory)? {
-        let entry = entry?;
-        let odd = || std::io::Error::other(format!("{} is in no Go tree", entry.path().display()));
-        let name = entry.file_name().into_string().map_err(|_| odd())?;
-        let path = format!("{prefix}{name}");
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            add_directory(&entry.path(), &format!("{path}/"), tree, buffer)?;
-        } else if kind.is_file() {
-            let mut file = fs_err::File::open(entry.path())?;
-            let mut hasher = Hasher::default();
-            loop {
-                match file.read(buffer)? {
-                    0 => break,
-                    length => hasher.update(&buffer[..length]),
-                }
-            }
-            tree.add(&path, hasher.finish());
-        } else {
-            return Err(odd());
-        }
+    /// Whether the tree would have that hash if its go.env, which is there, were the
+    /// official one.
+    #[must_use]
+    pub fn is_but_for_go_env(&self, prefix: &str, h1: &str) -> bool {
+        let Some(official) = Sha256::parse(GO_ENV) else { return false };
+        let mut tree = self.clone();
+        tree.files.insert("go.env".into(), official).is_some() && tree.h1(prefix) == h1
     }
-    Ok(())
+
+    /// Lines of `digest␠␠path`, as sha256sum(1) writes and checks them.
+    #[must_use]
+    pub fn manifest(&self) -> String {
+        self.files.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect()
+    }
+
+    /// Reads what [`Tree::manifest`] wrote; `None` when it is not whole.
+    #[must_use]
+    pub fn parse_manifest(text: &str) -> Option<Self> {
+        let mut tree = Self::default();
+        for line in text.strip_suffix('\n')?.split('\n') {
+            let (digest, path) = line.split_once("  ")?;
+            let is_inside = !path.split('/').any(|part| matches!(part, "" | "." | ".."));
+            tree.files.insert(is_inside.then(|| path.into())?, Sha256::parse(digest)?);
+        }
+        Some(tree)
+    }
+}
+
+/// The name of a file in the module, without the prefix.
+fn module_name(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((directory, "go.mod")) => format!("{directory}/_go.mod"),
+        None if path == "go.mod" => "_go.mod".into(),
+        _ => path.into(),
+    }
+}
+
+/// A path in GOROOT by its name in the module, without the prefix.
+#[must_use]
+pub fn goroot_path(name: &str) -> String {
+    match name.rsplit_once('/') {
+        Some((directory, "_go.mod")) => format!("{directory}/go.mod"),
+        None if name == "_go.mod" => "go.mod".into(),
+        _ => name.into(),
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +152,19 @@ mod tests {
         ]);
         assert_eq!(module, distribution);
         assert_ne!(module, hash(&[("VERSION", b"go1.22"), ("src/_go.mod", b"module std!")]));
+    }
+
+    #[test]
+    fn a_manifest_is_read_back_or_not_at_all() {
+        let mut tree = Tree::default();
+        tree.add("src/go.mod", digest(b"a"));
+        tree.add("test/a b.go", digest(b"b"));
+        let text = tree.manifest();
+        assert_eq!(Tree::parse_manifest(&text), Some(tree));
+        assert_eq!(Tree::parse_manifest(text.trim_end()), None, "cut");
+        for path in ["../x", "/x", "a//b", "a/./b", ""] {
+            let line = format!("{}  {path}\n", digest(b"a"));
+            assert_eq!(Tree::parse_manifest(&line), None, "{path}");
+        }
     }
 }

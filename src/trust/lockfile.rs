@@ -3,12 +3,15 @@
 //! (go.dev/ref/mod#go-sum-files).
 
 use super::h1::{TOOLCHAIN_MODULE, module_version};
+use crate::files;
 use crate::path::display;
 use crate::platform::Platform;
+use crate::ui::shown;
 use crate::version::Version;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// It stands beside `.go-version`.
 pub const FILE_NAME: &str = ".go-version.sum";
@@ -139,6 +142,45 @@ impl fmt::Display for LockFile {
         trees.iter().try_for_each(|Locked { version, platform, h1, .. }| {
             writeln!(f, "{TOOLCHAIN_MODULE} {} {h1}", module_version(*version, platform))
         })
+    }
+}
+
+/// A lock file that counts, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    pub path: PathBuf,
+    pub file: LockFile,
+}
+
+impl InForce {
+    /// The lock file in a directory, if there is one.
+    ///
+    /// # Errors
+    /// A sentence that names it, and the line where it is malformed.
+    pub fn in_directory(directory: &Path) -> Result<Option<Self>, String> {
+        let path = directory.join(FILE_NAME);
+        let text = files::read(&path, MAX_SIZE)
+            .map_err(|error| display(error.to_string().as_bytes()).to_string())?;
+        let Some(text) = text else { return Ok(None) };
+        match LockFile::parse(&text) {
+            Ok(file) => Ok(Some(Self { path, file })),
+            Err(Malformed { line, why }) => Err(format!("{}:{line}: {why}", shown(&path))),
+        }
+    }
+
+    /// Holds a tree against the lock. `false` when the lock does not name it.
+    ///
+    /// # Errors
+    /// It names another tree: a sentence with file, line, expected and found.
+    pub fn check(&self, version: Version, platform: &Platform, h1: &str) -> Result<bool, String> {
+        match self.file.get(version, platform) {
+            None => Ok(false),
+            Some(locked) if locked.h1 == h1 => Ok(true),
+            Some(Locked { h1: expected, line, .. }) => Err(format!(
+                "{}:{line} locks Go {version} for {platform} to {expected}, and this tree is {h1}",
+                shown(&self.path)
+            )),
+        }
     }
 }
 

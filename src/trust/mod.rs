@@ -5,5 +5,6 @@ pub mod h1;
 pub mod lockfile;
 pub mod merkle;
 pub mod note;
+pub mod scan;
 pub mod sha256;
 pub mod sumdb;

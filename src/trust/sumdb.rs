@@ -10,6 +10,7 @@ use super::note::Verifier;
 use crate::files;
 use crate::path::display;
 use crate::platform::Platform;
+use crate::store::LogRecord;
 use crate::version::Version;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -107,6 +108,13 @@ pub struct Record {
     pub number: u64,
     /// Of the tree that it was proved to be in.
     pub tree_size: u64,
+}
+
+impl From<&Record> for LogRecord {
+    fn from(record: &Record) -> Self {
+        let Record { database, number, tree_size, .. } = record;
+        Self { database: database.clone(), number: *number, tree_size: *tree_size }
+    }
 }
 
 /// A client with its cache: `lookup/`, `tile/`, and the newest head seen, `latest`.
