@@ -342,11 +342,12 @@ fn by_files(
         }
         fetch(&zip, &wanted, &prefix, &staging, ui, &mut tree)?;
     }
-    make_executable(&tree, &staging)?;
     let h1 = tree.h1(&prefix);
     if h1 != *expected {
         return Err(format!("put together, its files are {h1} and should be {expected}").into());
     }
+    // Only now: the files are still those of the damaged tree as well.
+    make_executable(&tree, &staging)?;
     let bytes = total_size(&tree, &staging.goroot())?;
     staging.write_manifest(&tree.manifest())?;
     store.publish(staging, *version, platform, &report.receipt_of(&tree, bytes), ui)?;

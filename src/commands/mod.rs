@@ -93,8 +93,9 @@ impl Gvm {
 
     /// The lock file in a directory.
     fn lock_in(&self, directory: &[u8]) -> Result<Option<InForce>> {
-        InForce::in_directory(Path::new(os(directory)))
-            .map_err(|why| Error::new(Code::Usage, why).hint("to write it anew, remove it and run: gvm pin --lock"))
+        InForce::in_directory(Path::new(os(directory))).map_err(|why| {
+            Error::new(Code::Usage, why).hint("to write it anew, remove it and run: gvm pin --lock")
+        })
     }
 
     /// What the current directory and environment resolve to.

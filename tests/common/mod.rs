@@ -5,6 +5,7 @@
 
 pub mod archives;
 pub mod hostile;
+pub mod log;
 pub mod published;
 pub mod real_go;
 pub mod server;
