@@ -9,7 +9,7 @@ use common::archives::{index, tar_gz, tree};
 use common::log::{Log, Proxy, VERSION, h1};
 use common::real_go::real_go;
 use common::server::{Answer, Server};
-use common::{GVM, Machine, run};
+use common::{Ended, GVM, Machine, run};
 use gvm::platform::Platform;
 use gvm::trust::h1::{module_prefix, module_version};
 use gvm::version::Version;
@@ -318,4 +318,71 @@ fn real_toolchains_are_proved_by_the_real_log() {
         .succeeded();
     from(&machine).failed(5).saying(&["sum.golang.org records h1:"]);
     assert_eq!(machine.installed(), ["1.26.11", "1.20.14"]);
+}
+
+/// Whether the real go command takes the small Go from that proxy, and what it says.
+fn go_takes_it(machine: &Machine, proxy: &Proxy, variables: &[(&str, &str)]) -> (bool, Ended) {
+    let goroot = real_go("1.27.4");
+    let cache = machine.path().join("modcache");
+    let mut command = machine.command(goroot.join("bin/go"));
+    command
+        .arg("version")
+        .env("GOTOOLCHAIN", format!("go{VERSION}"))
+        .env("GOMODCACHE", &cache)
+        .env("GOFLAGS", "-modcacherw")
+        .env("GOPROXY", proxy.server.url())
+        .env("GOSUMDB", proxy.log.lock().unwrap().verifier())
+        .envs(variables.iter().copied());
+    let ended = run(&mut command);
+    let version = module_version(Version::parse(VERSION).unwrap(), &Platform::host());
+    let takes = cache.join(format!("golang.org/toolchain@{version}/bin/go")).exists();
+    // Its `go` cannot run, which is told once it was taken.
+    assert_ne!(ended.code, 0, "{ended:?}");
+    let _ = fs::remove_dir_all(&cache);
+    (takes, ended)
+}
+
+#[test]
+fn what_the_go_command_accepts_is_accepted_and_what_it_refuses_is_refused() {
+    type Break = fn(&mut Log);
+    let cases: [(&str, Break, &[(&str, &str)], bool); 7] = [
+        ("an honest proxy", |_| {}, &[], true),
+        ("private patterns", |_| {}, &[("GOPRIVATE", "*"), ("GONOPROXY", "none")], true),
+        (
+            "another tree than the recorded one",
+            |log| {
+                log.records[700] = log.records[700]
+                    .replace(&h1(), "h1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+            },
+            &[],
+            false,
+        ),
+        ("a record that is not in the signed tree", |log| log.head_at = 600, &[], false),
+        (
+            "a head that somebody else has signed",
+            |log| log.key = Ed25519KeyPair::from_seed_unchecked(&[8; 32]).unwrap(),
+            &[("GOSUMDB", "")],
+            false,
+        ),
+        ("no database", |log| log.gone = Some("/"), &[], false),
+        ("a database that is turned off", |_| {}, &[("GOSUMDB", "off")], false),
+    ];
+    for (what, break_it, variables, is_accepted) in cases {
+        let machine = Machine::new();
+        let proxy = Proxy::new(Log::new(&h1()));
+        let verifier = proxy.log.lock().unwrap().verifier();
+        break_it(&mut proxy.log.lock().unwrap());
+        // The key that is known is the one from before.
+        let own = format!("{verifier} {}", proxy.server.url());
+        let variables: Vec<_> = variables
+            .iter()
+            .map(|&(name, value)| (name, if value.is_empty() { own.as_str() } else { value }))
+            .collect();
+        let (by_go, told) = go_takes_it(&machine, &proxy, &variables);
+        assert_eq!(by_go, is_accepted, "the go command and {what}: {told:?}");
+        let mut command = proxy.command(&machine, &["install", VERSION]);
+        let ended = run(command.env_remove("GVM_REQUIRE").envs(variables));
+        assert_eq!(ended.code == 0, is_accepted, "gvm and {what}: {ended:?}");
+        assert_eq!(machine.installed().len(), usize::from(is_accepted), "{what}");
+    }
 }
