@@ -12,9 +12,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "install",
     "uninstall",
+    "verify",
     "list",
     "list-remote",
     "use",
@@ -694,7 +695,7 @@ fn list_tells_what_is_installed_newest_first() {
 
     // As a table, whose columns stand below each other.
     let pin = directory.join(".go-version");
-    for arguments in [&["list"][..], &["ls"], &["list", "--verbose"], &["ls", "-v"]] {
+    for arguments in [&["list"][..], &["ls"]] {
         let ended = machine.gvm_in(&directory, arguments).succeeded();
         let lines: Vec<_> = ended.stdout.lines().collect();
         assert_eq!(lines.len(), 7, "{ended:#?}");
@@ -715,11 +716,12 @@ fn list_tells_what_is_installed_newest_first() {
             lines[5][in_use..].starts_with(&format!("here ({}:1)", pin.display())),
             "{ended:#?}"
         );
-        let verbose = arguments.len() > 1;
-        let goroot = machine.goroot("1.22.4").display().to_string();
-        assert_eq!(lines[3].ends_with(&goroot), verbose, "{ended:#?}");
         assert_eq!(ended.stderr, "");
     }
+    // In detail, a block each.
+    let blocks = machine.gvm_in(&directory, &["list", "--verbose"]).succeeded().stdout;
+    let goroot = format!("  GOROOT     {}\n", machine.goroot("1.22.4").display());
+    assert!(blocks.contains(&goroot) && blocks.matches("\n\n").count() == 5, "{blocks}");
     // A pin that cannot be used is not what was asked for here.
     fs::write(&pin, "../..\n").unwrap();
     assert_eq!(machine.gvm_in(&directory, &["list"]).succeeded().stdout.lines().count(), 7);
@@ -758,9 +760,16 @@ fn a_broken_receipt_breaks_no_list() {
     ] {
         assert_eq!(rows[3][field], value);
     }
-    let table = machine.gvm(&["list", "--verbose"]).succeeded().stdout;
-    assert_eq!(table.matches("unknown").count(), 3 * 4, "{table}");
-    assert!(table.contains("71.7 MB") && table.contains("published sha256"), "{table}");
+    let blocks = machine.gvm(&["list", "--verbose"]).succeeded().stdout;
+    assert_eq!(blocks.matches("unknown: it has no receipt").count(), 3, "{blocks}");
+    for line in [
+        "  evidence   published sha256\n",
+        "  size       71.7 MB in 3 files\n",
+        "  from       https://x.example/go1.20.1.tar.gz\n",
+    ] {
+        assert!(blocks.contains(line), "{blocks}");
+    }
+    assert_eq!(machine.gvm(&["ls", "-v"]).stdout, blocks);
 }
 
 #[test]

@@ -345,7 +345,8 @@ fn go_takes_it(machine: &Machine, proxy: &Proxy, variables: &[(&str, &str)]) -> 
 #[test]
 fn what_the_go_command_accepts_is_accepted_and_what_it_refuses_is_refused() {
     type Break = fn(&mut Log);
-    let cases: [(&str, Break, &[(&str, &str)], bool); 7] = [
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Break, Variables, bool); 7] = [
         ("an honest proxy", |_| {}, &[], true),
         ("private patterns", |_| {}, &[("GOPRIVATE", "*"), ("GONOPROXY", "none")], true),
         (

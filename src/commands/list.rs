@@ -4,7 +4,7 @@ use crate::path::display;
 use crate::pin::Origin;
 use crate::resolve::Outcome;
 use crate::store::{LogRecord, Receipt, Toolchain};
-use crate::ui::{self, shown};
+use crate::ui::{self, shown, style};
 use crate::version::Version;
 use serde::Serialize;
 
@@ -13,14 +13,14 @@ use serde::Serialize;
 #[command(after_help = "\
 Examples:
   gvm list
-  gvm list --verbose           also where each came from, and its GOROOT
+  gvm list --verbose           all that is known of each
   gvm list --json | jq -r '.[].version'
 
 Fields of --json: version, os, arch, goroot, is_current, is_default, evidence
 (checksum-database, published-sha256, none), record (database, number, tree_size),
 h1, source, url, installed_at, files, bytes. What a receipt does not tell is null.")]
 pub struct Args {
-    /// Also where each came from, and its GOROOT
+    /// All that is known of each: proof, origin, times, GOROOT
     #[arg(long, short)]
     verbose: bool,
 
@@ -93,13 +93,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         gvm.ui.say("no version of Go is installed; to install the newest: gvm install stable");
         return Ok(());
     }
-    let mut head = vec!["VERSION", "PLATFORM", "EVIDENCE", "SIZE", "IN USE"];
-    if args.verbose {
-        head.extend(["INSTALLED", "FROM", "GOROOT"]);
-    }
-    let mut rows = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
-    for toolchain in &toolchains {
-        let receipt = toolchain.receipt();
+    let in_use = |toolchain: &Toolchain| {
         let mut in_use = Vec::new();
         if is(toolchain, current) {
             in_use.push(match resolution.as_ref().map(|resolution| &resolution.pin.origin) {
@@ -110,21 +104,59 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         if is(toolchain, default) {
             in_use.push("default".into());
         }
+        in_use.join(", ")
+    };
+    if args.verbose {
+        let blocks: Vec<_> =
+            toolchains.iter().map(|toolchain| block(toolchain, &in_use(toolchain))).collect();
+        return print(&blocks.join("\n"));
+    }
+    let head = ["VERSION", "PLATFORM", "EVIDENCE", "SIZE", "IN USE"].map(String::from).to_vec();
+    let rows = toolchains.iter().map(|toolchain| {
+        let receipt = toolchain.receipt();
         let told =
             |of: &dyn Fn(&Receipt) -> String| receipt.as_ref().map_or_else(|| "unknown".into(), of);
-        let mut row = vec![
+        vec![
             toolchain.version.to_string(),
             toolchain.platform.to_string(),
             told(&|receipt| receipt.evidence.label().into()),
             told(&|receipt| ui::bytes(receipt.bytes)),
-            in_use.join(", "),
-        ];
-        if args.verbose {
-            row.push(told(&|receipt| receipt.installed_at.clone()));
-            row.push(told(&|receipt| display(receipt.origin.url.as_bytes()).to_string()));
-            row.push(shown(&toolchain.goroot));
+            in_use(toolchain),
+        ]
+    });
+    print(&ui::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))
+}
+
+/// All that is known of a toolchain, a line each.
+fn block(toolchain: &Toolchain, in_use: &str) -> String {
+    let Toolchain { version, platform, .. } = toolchain;
+    let style = style::STRONG;
+    let mut text =
+        format!("{style}{version}{style:#}  {platform}  {in_use}").trim_end().to_string();
+    text.push('\n');
+    let mut line = |name: &str, value: &str| {
+        text.push_str(&format!("  {name:<9}  {}\n", display(value.as_bytes())));
+    };
+    if let Some(receipt) = toolchain.receipt() {
+        let label = receipt.evidence.label();
+        line(
+            "evidence",
+            &match &receipt.record {
+                Some(LogRecord { database, number, .. }) => {
+                    format!("{label}: record {number} of {database}")
+                }
+                None => label.into(),
+            },
+        );
+        line("size", &format!("{} in {} files", ui::bytes(receipt.bytes), receipt.files));
+        line("from", &receipt.origin.url);
+        line("installed", &receipt.installed_at);
+        if let Some(repaired_at) = &receipt.repaired_at {
+            line("repaired", repaired_at);
         }
-        rows.push(row);
+    } else {
+        line("evidence", "unknown: it has no receipt");
     }
-    print(&ui::table(&rows))
+    line("GOROOT", &shown(&toolchain.goroot));
+    text
 }

@@ -21,11 +21,12 @@ Examples:
   gvm pin 1.26.8               exactly that one, for everybody
   gvm pin 1.26                 the newest 1.26.x that each machine has
   gvm pin                      what is in use here now
-  gvm pin --lock 1.26          its newest release, exactly, and .go-version.sum beside it:
-                               what Go's checksum database records for every platform
+  gvm pin --lock 1.26          its newest release, exactly, and .go-version.sum:
+                               what the log records of it for every platform
 
-What else stands in an existing .go-version (comments, line ends) stays. With --lock,
-exit code 7 says that nobody answered for some platforms; the others are locked.")]
+What else stands in an existing .go-version (comments, line ends) stays. With
+--lock, exit code 7 says that nobody answered for some platforms; the others
+are locked.")]
 pub struct Args {
     /// The version to pin; without it, the one in use here
     #[arg(value_name = "VERSION", value_parser = parse_request,

@@ -21,10 +21,10 @@ Examples:
   gvm verify 1.26 --repair     fetch what differs, and only that
   gvm verify --all --json | jq -r '.[] | select(.result != \"whole\") | .version'
 
-A tree is held against Go's checksum database, offline too once it was asked, else
-against what was installed. What could not be proved when it was installed is
-proved now, without downloading again. --repair moves files that are not Go's out
-of GOROOT, into the directory extra beside it.
+A tree is held against Go's checksum database, offline too once it was asked,
+else against what was installed. What could not be proved when it was installed
+is proved now, without downloading again. --repair moves files that are not
+Go's out of GOROOT, into the directory extra beside it.
 
 Fields of --json: version, os, arch, result (whole, official-but-for-go.env,
 differs, unknown), evidence, record, h1, expected, files, changed {path: why},
