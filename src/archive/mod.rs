@@ -8,6 +8,9 @@ mod zip;
 
 pub use stream::ChunkReader;
 
+use gvm_hot::path::display;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::{self, Read};
 
@@ -104,7 +107,7 @@ pub fn unpack(
     reader: ChunkReader,
     sink: &mut dyn Sink,
 ) -> Result<(), ArchiveError> {
-    let mut sink = Checked { sink, files: 0, bytes: 0 };
+    let mut sink = Checked { sink, files: 0, bytes: 0, names: Names::default() };
     match format {
         Format::TarGz => tar_gz::unpack(reader, &mut sink),
         Format::Zip => zip::unpack(reader, &mut sink),
@@ -116,6 +119,56 @@ struct Checked<'a> {
     sink: &'a mut dyn Sink,
     files: u64,
     bytes: u64,
+    names: Names,
+}
+
+/// The names that came so far. Two that differ in case alone are one file on some
+/// systems and two on others, so that a tree would not be the same everywhere
+/// (golang.org/x/mod/zip refuses them likewise).
+#[derive(Default)]
+struct Names {
+    /// Files and directories by their lower-case names, as they were spelled.
+    spelled: HashMap<String, String>,
+    /// The directory of the last file: the next one is mostly in it too.
+    last: String,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) -> Result<(), ArchiveError> {
+        let directory = name.rfind('/').map_or("", |at| &name[..at]);
+        if directory != self.last {
+            for (at, _) in directory.match_indices('/') {
+                self.spell(&directory[..at])?;
+            }
+            if !directory.is_empty() {
+                self.spell(directory)?;
+            }
+            self.last = directory.into();
+        }
+        self.spell(name)
+    }
+
+    fn spell(&mut self, name: &str) -> Result<(), ArchiveError> {
+        match self.spelled.entry(fold(name)) {
+            Entry::Vacant(entry) => drop(entry.insert(name.into())),
+            // A name that is there twice is the sink's to refuse.
+            Entry::Occupied(entry) if entry.get() == name => {}
+            Entry::Occupied(entry) => {
+                let (one, other) = (display(entry.get().as_bytes()), display(name.as_bytes()));
+                return Err(hostile(format_args!("`{one}` and `{other}` differ in case alone")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What names have in common that differ in case alone, by the lower-case forms of
+/// their upper-case forms: so `ſ`, `s` and `S` are one.
+fn fold(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 impl Checked<'_> {
@@ -136,6 +189,7 @@ impl Checked<'_> {
     ) -> Result<(), ArchiveError> {
         let name = safe_name(name)?;
         self.count()?;
+        self.names.add(name)?;
         let mut content = Counted { content, left: MAX_BYTES - self.bytes, over: false };
         let done = self.sink.file(name, executable, &mut content);
         if content.over {
@@ -169,14 +223,14 @@ impl Read for Counted<'_> {
 /// A name that stays below the directory it is joined to, on every system.
 fn safe_name(name: &[u8]) -> Result<&str, ArchiveError> {
     let refused = |why: &str| {
-        let shown = gvm_hot::path::display(&name[..name.len().min(80)]).to_string();
+        let shown = display(&name[..name.len().min(80)]).to_string();
         hostile(format_args!("the name `{shown}` {why}"))
     };
     if name.len() > MAX_NAME {
         return Err(refused("is too long"));
     }
     let text = std::str::from_utf8(name).map_err(|_| refused("is not UTF-8"))?;
-    if text.chars().any(|c| c.is_control() || matches!(c, '\\' | ':')) {
+    if text.chars().any(|c| c.is_control() || "\\:<>\"|?*".contains(c)) {
         return Err(refused("has characters that no file of Go has"));
     }
     // The longest that file systems take.
@@ -186,7 +240,26 @@ fn safe_name(name: &[u8]) -> Result<&str, ArchiveError> {
     if text.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(refused("could lead out of its directory"));
     }
+    if text.split('/').any(is_no_file_on_windows) {
+        return Err(refused("is no name of a file on Windows"));
+    }
     Ok(text)
+}
+
+/// Names of devices, with any extension, and names that Windows shortens
+/// (Microsoft, "Naming Files, Paths, and Namespaces").
+fn is_no_file_on_windows(part: &str) -> bool {
+    let stem = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let is_numbered = |device: &str| {
+        let number = stem.strip_prefix(device);
+        number.is_some_and(|n| {
+            matches!(n, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+        })
+    };
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || is_numbered("COM")
+        || is_numbered("LPT")
+        || part.ends_with(['.', ' '])
 }
 
 #[cfg(test)]
@@ -210,11 +283,43 @@ mod tests {
             "a\nb",
             "a\0b",
             "C:x",
+            "go/aux.go",
+            "go/Con",
+            "go/lpt1.tar.gz",
+            "go/com¹",
+            "go/nul .x",
+            "go/x.",
+            "go/x ",
+            "go/a?b",
+            "go/a|b",
+            "go/<x>",
         ] {
             assert!(safe_name(name.as_bytes()).is_err(), "{name:?}");
         }
         assert!(safe_name(b"a\xff").is_err());
         assert!(safe_name(&[b'a'; 2000]).is_err());
-        assert_eq!(safe_name(b"go/src/..x/y...go").unwrap(), "go/src/..x/y...go");
+        for name in ["go/src/..x/y...go", "go/auxiliary.go", "go/com10", "go/console/nullary.go"] {
+            assert_eq!(safe_name(name.as_bytes()).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_refused() {
+        let all = |names: &[&str]| {
+            let mut seen = Names::default();
+            names.iter().try_for_each(|name| seen.add(name))
+        };
+        assert!(all(&["a/b", "a/c", "b/b", "a/d", "ä", "x/y/z"]).is_ok());
+        for names in [
+            ["a/b", "a/B"],
+            ["a/b", "A/c"],
+            ["x/A/b", "x/a/c"],
+            ["ä", "Ä"],
+            ["ſ", "S"],
+            ["a/b", "A"],
+            ["a/b/c", "a/B"],
+        ] {
+            assert!(all(&names).is_err(), "{names:?}");
+        }
     }
 }
