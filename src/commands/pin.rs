@@ -10,7 +10,7 @@ use crate::ui::shown;
 use crate::version::{Request, Version};
 use clap_complete::ArgValueCompleter;
 use gvm_hot::System;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Pin a version for this directory: writes .go-version
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             return Err(Error::new(Code::Failure, message));
         }
     };
-    let target = target_of(Path::new(os(&file)));
+    let target = files::target_of(Path::new(os(&file)));
     let mut new = replace_version(&old, &request.to_string());
     // Nothing of a file that stays unusable is worth keeping.
     if pin::check(&new).is_err() {
@@ -77,19 +77,6 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 
 /// More than any such file has.
 const LIMIT: usize = 64 << 10;
-
-/// The file that a link stands for, so that it stays a link; it need not be there.
-fn target_of(file: &Path) -> PathBuf {
-    let mut target = file.to_path_buf();
-    // As many links as Linux follows.
-    for _ in 0..40 {
-        match fs_err::read_link(&target) {
-            Ok(link) => target = target.parent().unwrap_or(file).join(link),
-            Err(_) => break,
-        }
-    }
-    target
-}
 
 /// Replaces the file as a whole, with the rights that it had.
 fn write(file: &Path, content: &[u8]) -> Result<()> {
