@@ -4,6 +4,7 @@ mod use_;
 
 use super::{Gvm, print, print_json};
 use crate::error::Result;
+use crate::path::display;
 use crate::source::mirrors::{self, Layout, Place};
 use crate::source::{self, has_official_index};
 use crate::store::Evidence;
@@ -39,14 +40,16 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 EVIDENCE is what a toolchain from there will have: log, a proof by the checksum
-database, whoever served it; sha256, where that cannot be asked, a digest of the Go
-team's own index. Without either a toolchain is refused. A mirror's own .sha256 shows
-only that a transfer was whole. IN USE is the order in which they are asked.
+database, whoever served it; sha256, where that cannot be asked, a digest of the
+Go team's own index. Without either a toolchain is refused. A mirror's own
+.sha256 shows only that a transfer was whole. IN USE is the order in which they
+are asked.
 
-Fields of --json: name, layout (go.dev, flat, proxy, sumdb), url, json, sha256 (whether
-there is one beside each archive), https, run_by (null where nobody knows), evidence (a
-list, strongest first: checksum-database, published-sha256), goproxy, gosumdb (what goes
-with it for the go command, or null), position (null when it is not asked), in_use.")]
+Fields of --json: name, layout (go.dev, flat, proxy, sumdb), url, json, sha256
+(whether there is one beside each archive), https, run_by (null where nobody
+knows), evidence (a list, strongest first: checksum-database, published-sha256),
+goproxy, gosumdb (what goes with it for the go command, or null), position (null
+when it is not asked), in_use.")]
 struct ListArgs {
     /// For scripts
     #[arg(long)]
@@ -165,7 +168,7 @@ fn list(gvm: &Gvm, args: &ListArgs) -> Result<()> {
             })
             .collect();
         table.push(vec![
-            short(place),
+            named(place).1,
             place.layout.label().into(),
             serves(place),
             place.run_by.unwrap_or("?").into(),
@@ -185,8 +188,15 @@ fn list(gvm: &Gvm, args: &ListArgs) -> Result<()> {
     let text = ui::table(&table);
     let painted =
         text.lines().enumerate().map(|(at, line)| match at.checked_sub(1).map(|at| &rows[at]) {
-            Some(row) if row.in_use => format!("{good}{line}{good:#}\n"),
-            _ => format!("{line}\n"),
+            None => format!("{line}\n"),
+            Some(Row { place, in_use, .. }) => {
+                let above = named(place).0;
+                if *in_use {
+                    format!("{good}{above}{line}{good:#}\n")
+                } else {
+                    format!("{above}{line}\n")
+                }
+            }
         });
     print(&painted.collect::<String>())
 }
@@ -204,13 +214,24 @@ fn serves(place: &Place) -> String {
     format!("{what}{how}")
 }
 
-/// The name in a table, where the layout has a column of its own.
-fn short(place: &Place) -> String {
-    match place.run_by {
+/// The longest name of the table of known places; longer ones have a line of their
+/// own, so that the columns fit into 80.
+const NAME_WIDTH: usize = 20;
+
+/// The name in a table, where the layout has a column of its own: what stands in a
+/// line before the row, and what stands in it.
+fn named(place: &Place) -> (String, String) {
+    let name = match place.run_by {
         Some(_) => place.name.clone(),
         None => {
             let url = source::http::shown(&place.url);
             url.split_once("://").map_or(url.as_str(), |(_, rest)| rest).to_string()
         }
+    };
+    let name = display(name.as_bytes()).to_string();
+    if name.len() > NAME_WIDTH {
+        (format!("{name}\n"), String::new())
+    } else {
+        (String::new(), name)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Row, rows, short};
+use super::{Row, named, rows};
 use crate::commands::{Gvm, complete, print, print_json};
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
@@ -18,13 +18,13 @@ Examples:
   gvm mirror test official aliyun ustc
   gvm mirror test flat+https://mirror.example/golang
 
-LATENCY is the median of three small requests, RATE that of at most 4 MB of the newest
-archive, NEWEST the newest release for this platform, DIGEST whether a known file (or
-record) is the one that was published.
+LATENCY is the median of three small requests, RATE that of at most 4 MB of the
+newest archive, NEWEST the newest release for this platform, DIGEST whether a
+known file (or record) is the one that was published.
 
-Fields of --json: name, layout, url, latency_ms, rate (bytes in a second), bytes (how
-many came), newest, digest (right, wrong, absent), problem, best. What could not be
-measured is null. Exit code 6 when none answers.")]
+Fields of --json: name, layout, url, latency_ms, rate (bytes in a second), bytes
+(how many came), newest, digest (right, wrong, absent), problem, best. What could
+not be measured is null. Exit code 6 when none answers.")]
 pub struct Args {
     /// A mirror's name, or layout and URL: flat+URL, dl+URL, proxy+URL, sumdb+URL; without one, all
     #[arg(value_name = "NAME|URL", add = ArgValueCompleter::new(complete::mirrors))]
@@ -56,7 +56,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     };
     let count = places.len();
     gvm.ui.say(format_args!(
-        "asking {count} place{}: three small requests, the newest release, a known file, and {} of an archive at the most",
+        "asking {count} place{}, each for {} of an archive at the most",
         if count == 1 { "" } else { "s" },
         ui::bytes(measure::SAMPLE)
     ));
@@ -148,7 +148,7 @@ fn table(places: &[Place], measured: &[Measured], best: Option<usize>) -> String
     let head = ["NAME", "LAYOUT", "LATENCY", "RATE", "NEWEST", "DIGEST", "NOTE"];
     let mut table = vec![head.map(String::from).to_vec()];
     for (place, measured) in places.iter().zip(measured) {
-        let mut row = vec![short(place), place.layout.label().into()];
+        let mut row = vec![named(place).1, place.layout.label().into()];
         if let Some(latency) = measured.latency {
             let told = |value: Option<String>| value.unwrap_or_else(|| "-".into());
             row.extend([
@@ -167,18 +167,19 @@ fn table(places: &[Place], measured: &[Measured], best: Option<usize>) -> String
     }
     let (good, bad, dim) = (style::GOOD, style::ERROR, style::DIM);
     let text = ui::table(&table);
+    let column = |head| text.find(head).unwrap_or_default();
+    let until = column("LATENCY").saturating_sub(column("NAME"));
     let painted = text.lines().enumerate().map(|(at, line)| {
         let Some(at) = at.checked_sub(1) else { return format!("{line}\n") };
+        let above = named(&places[at]).0;
         match &measured[at] {
-            _ if best == Some(at) => format!("{good}{line}{good:#}\n"),
-            Measured { digest: Digest::Wrong, .. } => format!("{bad}{line}{bad:#}\n"),
+            _ if best == Some(at) => format!("{good}{above}{line}{good:#}\n"),
+            Measured { digest: Digest::Wrong, .. } => format!("{bad}{above}{line}{bad:#}\n"),
             // Why nobody answers takes the room of what was not measured.
             Measured { latency: None, problem: Some(why), .. } => {
-                let until = text.find("LATENCY").unwrap_or_default()
-                    - text.find("NAME").unwrap_or_default();
-                format!("{dim}{line:until$}{why}{dim:#}\n")
+                format!("{dim}{above}{line:until$}{why}{dim:#}\n")
             }
-            _ => format!("{line}\n"),
+            _ => format!("{above}{line}\n"),
         }
     });
     painted.collect()

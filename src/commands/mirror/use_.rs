@@ -16,9 +16,9 @@ Examples:
   gvm mirror use flat+https://mirror.example/golang    it is said
   gvm mirror use official
 
-It is stored as `mirror` in config.toml; the sources there stay behind it. --go runs
-`go env -w` and remembers what was there before; official puts that back, where nobody
-has changed it since.")]
+It is stored as `mirror` in config.toml; the sources there stay behind it. --go
+runs `go env -w` and remembers what was there before; official puts that back,
+where nobody has changed it since.")]
 pub struct Args {
     /// A mirror's name, a URL, or layout and URL: flat+URL, dl+URL, proxy+URL
     #[arg(value_name = "NAME|URL", add = ArgValueCompleter::new(complete::mirrors_to_use))]
