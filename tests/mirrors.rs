@@ -7,7 +7,7 @@ mod common;
 
 use common::archives::{self, file_name, index, sha256, tar_gz, tree};
 use common::published::{GoDev, Modules, dl};
-use common::server::{Answer, Request, Server, closed_port};
+use common::server::{Answer, Ending, Request, Server, closed_port};
 use common::{Ended, GVM, Machine, run};
 use gvm::goenv;
 use gvm::platform::Platform;
@@ -381,6 +381,23 @@ fn the_best_mirror_is_a_fast_one_that_has_the_newest_release() {
 }
 
 #[test]
+fn a_mirror_that_stalls_in_the_sample_is_slow_and_not_the_best() {
+    let whole = Flat::of(&["1.22.4"]).with_known_digest(KNOWN_DIGEST).serve();
+    let stalling = Flat::of(&["1.22.4"]).with_known_digest(KNOWN_DIGEST);
+    let stalling = stalling.serve_with(|request, answer| match request.headers.get("range") {
+        Some(range) if range == "bytes=0-3999999" => answer.ending(Ending::StallAfter(1000)),
+        _ => answer,
+    });
+    let machine = Machine::new();
+    let (rows, ended) = measured(&machine, &[&flat(&stalling), &flat(&whole)]);
+    ended.succeeded();
+    assert_eq!(rows[0]["bytes"], 1000, "{rows:?}");
+    // Over the time in which nothing came as well.
+    assert!(rows[0]["rate"].as_u64().unwrap() < 1000, "{rows:?}");
+    assert_eq!(rows[1]["best"], true, "{rows:?}");
+}
+
+#[test]
 fn each_layout_is_measured_by_its_own_means() {
     let mut published = GoDev::of(&["1.22.3", "1.23.1"]);
     published.announce("1.22.4", KNOWN, KNOWN_DIGEST, 68_964_131);
@@ -457,6 +474,37 @@ fn the_real_proxy_and_the_real_log_are_measured() {
     let (rows, ended) = measured(&machine, &[&format!("sumdb+{}", lying.url())]);
     ended.succeeded();
     assert_eq!(rows[0]["digest"], "wrong", "{rows:?}");
+}
+
+#[test]
+fn the_real_log_proves_the_archive_of_a_mirror_that_nobody_knows() {
+    let machine = Machine::new();
+    let copy = machine.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    let real = common::real_go::real_go(GO);
+    // Of a copy: tar minds when other tests make links to the files that it reads.
+    run(machine.command("cp").arg("-r").arg(&real).arg(&copy)).succeeded();
+    let file = machine.path().join(file_name(GO));
+    let mut tar = machine.command("tar");
+    tar.args(["-I", "gzip -1", "-cf"]).arg(&file).arg("-C").arg(&copy).arg("go");
+    run(&mut tar).succeeded();
+    let archive = fs::read(&file).unwrap();
+    let wanted = format!("/golang/{}", file_name(GO));
+    let mirror = Server::start(move |request| match request.path == wanted {
+        true => Answer::ok(archive.clone()),
+        false => Answer::not_found(),
+    });
+    machine.config(&format!("sources = [\"{}\"]\n", flat(&mirror)));
+    let proxy = goenv::public_proxy();
+    let strict = [
+        ("GVM_REQUIRE", "checksum-database"),
+        ("GOPROXY", proxy.as_str()),
+        ("GOSUMDB", "sum.golang.org"),
+    ];
+    machine.gvm_with(&strict, &["install", GO]).succeeded().saying(&["of sum.golang.org"]);
+    let receipt = machine.receipt(GO);
+    assert_eq!(receipt["evidence"], "checksum-database");
+    assert_eq!(receipt["origin"]["source"], "flat");
 }
 
 fn config_of(machine: &Machine) -> String {
@@ -659,7 +707,9 @@ fn the_names_of_mirrors_complete() {
         words.collect::<Vec<_>>()
     };
     assert_eq!(completed(&["use", "go"]), ["google-cn", "goproxy.cn", "goproxy.io"]);
+    // Checksum databases have no toolchains; and a name begins as it was typed.
     assert_eq!(completed(&["use", "sum"]), [""; 0]);
+    assert_eq!(completed(&["use", "proxy"]), [""; 0]);
     assert_eq!(completed(&["test", "ustc", "sum"]), ["sum.golang.org", "sum.golang.google.cn"]);
     assert!(completed(&[""]).contains(&"list".to_string()));
 }
