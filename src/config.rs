@@ -122,7 +122,7 @@ impl Config {
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(&text, span.start));
             Error::new(Code::Usage, format!("{}:{line}: {}", shown(file), error.message()))
-                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], dl_url = \"https://go.dev/dl\", require = \"sha256\"")
+                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], mirror = \"aliyun\", dl_url = \"https://go.dev/dl\", require = \"sha256\"")
         })?;
         for source in config.sources.iter_mut().chain(&mut config.mirror) {
             if let Some(start) = source.start {

@@ -665,6 +665,38 @@ fn what_somebody_changed_since_is_not_put_back() {
 }
 
 #[test]
+fn what_was_there_before_is_not_lost_in_silence() {
+    let machine = Machine::new();
+    machine.real(GO);
+    machine.refresh_shims();
+    fs::create_dir_all(go_env_file(&machine).parent().unwrap()).unwrap();
+    fs::write(go_env_file(&machine), "GOPROXY=https://own.example\n").unwrap();
+    with_go(&machine, &[], &["mirror", "use", "aliyun", "--go"]).succeeded();
+    let memory = machine.root().join("mirror.json");
+    let kept = fs::read(&memory).unwrap();
+    for damage in [&b""[..], b"{}", b"\xff"] {
+        fs::write(&memory, damage).unwrap();
+        for arguments in [&["mirror", "use", "official"][..], &["mirror", "use", "nju", "--go"]] {
+            with_go(&machine, &[], arguments).failed(2).saying(&["mirror.json", "remove"]);
+        }
+        assert_eq!(fs::read(&memory).unwrap(), damage);
+    }
+    fs::remove_file(&memory).unwrap();
+    run(machine.command("mkfifo").arg(&memory)).succeeded();
+    with_go(&machine, &[], &["mirror", "use", "official"]).failed(1).saying(&["is not a file"]);
+
+    // As a process leaves it that is killed before it has set anything: nothing is
+    // there to put back.
+    fs::remove_file(&memory).unwrap();
+    fs::write(&memory, kept).unwrap();
+    fs::write(go_env_file(&machine), "GOPROXY=https://own.example\n").unwrap();
+    let undone = with_go(&machine, &[], &["mirror", "use", "official"]).succeeded();
+    assert!(!undone.stderr.contains("somebody else"), "{undone:?}");
+    assert_eq!(stored(&machine), ["GOPROXY=https://own.example"]);
+    assert!(!memory.exists());
+}
+
+#[test]
 fn settings_that_will_not_count_are_told() {
     let machine = Machine::new();
     machine.real(GO);

@@ -37,10 +37,21 @@ impl Memory {
         store::path(&gvm.store.layout().mirror_file())
     }
 
-    /// One that cannot be read says nothing: nothing is put back then.
-    fn read(gvm: &Gvm) -> Option<Self> {
-        let content = files::read(&Self::file(gvm), MAX_MEMORY).ok()??;
-        serde_json::from_slice(&content).ok()
+    /// `None` where nothing was set.
+    fn read(gvm: &Gvm) -> Result<Option<Self>> {
+        let file = Self::file(gvm);
+        let unusable = |error: Error| {
+            let file = shown(&file);
+            error
+                .hint("to see what the go command goes by: go env GOPROXY GOSUMDB")
+                .hint(format!("to have gvm forget what was there before, remove {file}"))
+        };
+        let content = files::read(&file, MAX_MEMORY).map_err(|error| unusable(error.into()))?;
+        let read = |content: Vec<u8>| serde_json::from_slice(&content);
+        content.map(read).transpose().map_err(|error| {
+            let message = format!("{} cannot be read: {error}", shown(&file));
+            unusable(Error::new(Code::Usage, message))
+        })
     }
 
     fn write(&self, gvm: &Gvm) -> Result<()> {
@@ -70,13 +81,14 @@ fn private() -> Option<std::fs::Permissions> {
 
 /// The mirror whose settings the go command was given.
 pub(super) fn mirror_of(gvm: &Gvm) -> Option<String> {
-    Memory::read(gvm).map(|memory| memory.mirror)
+    Memory::read(gvm).ok().flatten().map(|memory| memory.mirror)
 }
 
-/// A go command that can be run.
+/// A go command that can be run, and what was done to its settings.
 pub(super) struct Go {
     program: PathBuf,
     directory: PathBuf,
+    memory: Option<Memory>,
 }
 
 impl Go {
@@ -102,7 +114,7 @@ impl Go {
             Error::new(Code::NotInstalled, "there is no go whose settings could be set")
                 .hint("to install one: gvm install stable")
         })?;
-        Ok(Self { program, directory: gvm.store.root() })
+        Ok(Self { program, directory: gvm.store.root(), memory: Memory::read(gvm)? })
     }
 
     /// Runs `go env` with arguments.
@@ -158,7 +170,7 @@ impl Go {
 }
 
 /// Gives the go command the settings that go with a mirror.
-pub(super) fn set(gvm: &Gvm, go: &Go, place: &Place) -> Result<()> {
+pub(super) fn set(gvm: &Gvm, mut go: Go, place: &Place) -> Result<()> {
     let wanted = [("GOPROXY", place.goproxy.as_deref()), ("GOSUMDB", place.gosumdb)];
     if place.goproxy.is_none() {
         let with: Vec<_> = mirrors::with_toolchains()
@@ -171,7 +183,7 @@ pub(super) fn set(gvm: &Gvm, go: &Go, place: &Place) -> Result<()> {
             with.join(", ")
         ));
     }
-    let mut memory = Memory::read(gvm).unwrap_or_default();
+    let mut memory = go.memory.take().unwrap_or_default();
     memory.mirror = place.name.clone();
     for (name, value) in wanted {
         let stored = goenv::stored(name);
@@ -200,10 +212,7 @@ pub(super) fn set(gvm: &Gvm, go: &Go, place: &Place) -> Result<()> {
 /// Puts back what `--go` has changed, where nobody has changed it since. Says whether
 /// there was anything.
 pub(super) fn undo(gvm: &Gvm) -> Result<bool> {
-    let Some(memory) = Memory::read(gvm) else {
-        Memory::forget(gvm)?;
-        return Ok(false);
-    };
+    let Some(memory) = Memory::read(gvm)? else { return Ok(false) };
     let go = Go::find(gvm)?;
     for (name, change) in &memory.variables {
         let stored = goenv::stored(name);

@@ -68,7 +68,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     config::store_mirror(gvm.store.layout(), Some(&stored))?;
     tell_order(gvm)?;
     match go {
-        Some(go) => go::set(gvm, &go, &place),
+        Some(go) => go::set(gvm, go, &place),
         None => {
             tell_go(gvm, &place);
             Ok(())
