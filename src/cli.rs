@@ -1,7 +1,7 @@
 //! The command line. The doc comments are the help text.
 
 use crate::commands::{
-    completions, current, default, env, exec, hook, install, list, list_remote, pin, root,
+    completions, current, default, env, exec, hook, install, list, list_remote, mirror, pin, root,
     uninstall, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
@@ -60,6 +60,7 @@ pub enum Command {
     List(list::Args),
     #[command(alias = "ls-remote", alias = "listall")]
     ListRemote(list_remote::Args),
+    Mirror(mirror::Args),
     Use(use_::Args),
     Default(default::Args),
     #[command(alias = "local")]

@@ -1,6 +1,7 @@
 //! Settings: `config.toml` in the store, and the variables that come before it.
 
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::host::os;
 use crate::layout::Layout;
 use crate::store::Evidence;
@@ -22,18 +23,35 @@ pub mod variable {
     pub const REQUIRE: &str = "GVM_REQUIRE";
 }
 
+/// More than any settings have.
+const MAX_FILE: usize = 1 << 20;
+
 /// The official place of the go.dev/dl layout.
 pub const OFFICIAL_DL_URL: &str = "https://go.dev/dl";
 
-/// Where toolchains may come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum SourceName {
-    /// The go.dev/dl layout at `dl_url`.
-    #[serde(rename = "go.dev")]
-    GoDev,
-    /// The go command's module proxy, GOPROXY.
-    #[serde(rename = "proxy")]
-    Proxy,
+/// Where toolchains may come from, as it is typed: `go.dev`, `proxy`, a mirror's
+/// name, or layout and URL (`source::mirrors` reads it).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "toml::Spanned<String>")]
+pub struct SourceName {
+    pub text: String,
+    /// Who said it, for messages: a file with a line, or `the default`.
+    pub origin: String,
+    /// Where it stands in the file, in bytes.
+    start: Option<usize>,
+}
+
+impl SourceName {
+    fn by_default(text: &str) -> Self {
+        Self { text: text.into(), origin: "the default".into(), start: None }
+    }
+}
+
+impl From<toml::Spanned<String>> for SourceName {
+    fn from(spanned: toml::Spanned<String>) -> Self {
+        let start = Some(spanned.span().start);
+        Self { text: spanned.into_inner(), origin: String::new(), start }
+    }
 }
 
 /// The least evidence that a toolchain has to have.
@@ -71,6 +89,8 @@ pub struct Config {
     pub auto_install: bool,
     /// Where to look, in this order.
     pub sources: Vec<SourceName>,
+    /// Where to look before that: what `gvm mirror use` stored.
+    pub mirror: Option<SourceName>,
     /// Base URL of the go.dev/dl layout, without a closing slash.
     pub dl_url: String,
     /// What an installation needs before it counts.
@@ -81,7 +101,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             auto_install: false,
-            sources: vec![SourceName::GoDev, SourceName::Proxy],
+            sources: ["go.dev", "proxy"].map(SourceName::by_default).into(),
+            mirror: None,
             dl_url: OFFICIAL_DL_URL.into(),
             require: Require::Sha256,
         }
@@ -103,10 +124,15 @@ impl Config {
             Err(error) => return Err(error.into()),
         };
         let mut config: Self = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let line = error.span().map_or(1, |span| line_at(&text, span.start));
             Error::new(Code::Usage, format!("{}:{line}: {}", shown(file), error.message()))
-                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], dl_url = \"https://go.dev/dl\", require = \"sha256\"")
+                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], mirror = \"aliyun\", dl_url = \"https://go.dev/dl\", require = \"sha256\"")
         })?;
+        for source in config.sources.iter_mut().chain(&mut config.mirror) {
+            if let Some(start) = source.start {
+                source.origin = format!("{}:{}", shown(file), line_at(&text, start));
+            }
+        }
         if let Some(url) = set(variable::DL_URL) {
             config.dl_url = url;
         }
@@ -137,6 +163,106 @@ impl Config {
     }
 }
 
+/// Stores or takes away the mirror that is asked first, and leaves the rest of
+/// `config.toml` as the user wrote it. A file that is a link stays one. Says whether
+/// something changed.
+///
+/// # Errors
+/// The file cannot be read as TOML, or not be replaced.
+pub fn store_mirror(layout: &Layout, mirror: Option<&str>) -> Result<bool> {
+    let file = layout.config();
+    let file = files::target_of(Path::new(os(&file)));
+    let old = files::read_text(&file, MAX_FILE)?.unwrap_or_default();
+    let new = with_mirror(&old, mirror).map_err(|error| {
+        Error::new(Code::Usage, format!("{}: {}", shown(&file), error.message()))
+    })?;
+    if new == old {
+        return Ok(false);
+    }
+    fs_err::create_dir_all(Path::new(os(layout.root())))?;
+    let permissions = fs_err::metadata(&file).ok().map(|metadata| metadata.permissions());
+    files::replace(&file, new.as_bytes(), permissions).map_err(|error| {
+        Error::from(error).context(format_args!("{} cannot be written", shown(&file)))
+    })?;
+    Ok(true)
+}
+
+/// The text with another mirror, or without one.
+fn with_mirror(text: &str, mirror: Option<&str>) -> Result<String, toml_edit::TomlError> {
+    const KEY: &str = "mirror";
+    let mut document: toml_edit::DocumentMut = text.parse()?;
+    let Some(mirror) = mirror else {
+        let keys: Vec<String> = document.iter().map(|(key, _)| key.to_string()).collect();
+        let Some((key, _)) = document.remove_entry(KEY) else { return Ok(text.into()) };
+        // A comment above it is the user's, and goes to what comes next.
+        let above = key.leaf_decor().prefix().and_then(|prefix| prefix.as_str());
+        let above = above.filter(|above| !above.trim().is_empty()).map(str::to_string);
+        let at = keys.iter().position(|key| key == KEY).unwrap_or_default();
+        match (above, keys.get(at + 1)) {
+            (None, _) => {}
+            (Some(above), Some(next)) => {
+                if let Some(mut next) = document.key_mut(next) {
+                    let decor = next.leaf_decor_mut();
+                    let own = decor.prefix().and_then(|own| own.as_str()).unwrap_or_default();
+                    decor.set_prefix(format!("{above}{own}"));
+                }
+            }
+            (Some(above), None) => {
+                let trailing = document.trailing().as_str().unwrap_or_default();
+                document.set_trailing(format!("{above}{trailing}"));
+            }
+        }
+        return Ok(document.to_string());
+    };
+    match document.get_mut(KEY).and_then(toml_edit::Item::as_value_mut) {
+        Some(old) => {
+            let decor = old.decor().clone();
+            *old = mirror.into();
+            *old.decor_mut() = decor;
+        }
+        None => document[KEY] = toml_edit::value(mirror),
+    }
+    Ok(document.to_string())
+}
+
+/// The line of a byte, counted from 1.
+fn line_at(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
 fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storing_a_mirror_leaves_what_the_user_wrote() {
+        let set = |text: &str| with_mirror(text, Some("nju")).unwrap();
+        let unset = |text: &str| with_mirror(text, None).unwrap();
+        assert_eq!(set(""), "mirror = \"nju\"\n");
+        for text in [
+            "# ours\nauto_install = true # yes\n\nsources = [\n  \"proxy\", # first\n]\n# end\n",
+            "auto_install = true\n",
+            "# only a comment\n",
+            "",
+        ] {
+            let with = set(text);
+            assert!(with.contains("mirror = \"nju\"\n"), "{with}");
+            assert_eq!(with.replace("mirror = \"nju\"\n", ""), text);
+            assert_eq!(unset(&with), text);
+            assert_eq!(unset(text), text);
+        }
+        let text = "mirror = \"ustc\" # near\ndl_url = \"x\"\n";
+        assert_eq!(set(text), "mirror = \"nju\" # near\ndl_url = \"x\"\n");
+        // A comment above it may be about more than it.
+        assert_eq!(
+            unset("# a\nmirror = \"x\"\n# b\ndl_url = \"y\"\n"),
+            "# a\n# b\ndl_url = \"y\"\n"
+        );
+        assert_eq!(unset("# a\n\nmirror = \"x\"\n"), "# a\n\n");
+        assert!(with_mirror("sources = [", Some("nju")).is_err());
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::Permissions;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file so that a reader sees the old content or the new one. Without
 /// `permissions` it can be read by everybody, as files usually can: a temporary
@@ -30,6 +30,21 @@ fn readable_by_all() -> Option<Permissions> {
 #[cfg(not(unix))]
 fn readable_by_all() -> Option<Permissions> {
     None
+}
+
+/// The file that a link stands for, so that replacing it leaves the link; it need not
+/// be there.
+#[must_use]
+pub fn target_of(file: &Path) -> PathBuf {
+    let mut target = file.to_path_buf();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match fs_err::read_link(&target) {
+            Ok(link) => target = target.parent().unwrap_or(file).join(link),
+            Err(_) => break,
+        }
+    }
+    target
 }
 
 /// Reads a file that somebody else may have put there: `None` where there is

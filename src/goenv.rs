@@ -2,6 +2,7 @@
 //! user's go/env file (`go env -w`), `$GOROOT/go.env`, a built-in default
 //! (cmd/go, internal/cfg).
 
+use crate::files;
 use crate::host::{Host, os};
 use crate::resolve;
 use crate::store::Store;
@@ -9,6 +10,9 @@ use crate::trust::h1::TOOLCHAIN_MODULE;
 use crate::ui::shown;
 use std::env;
 use std::path::{Path, PathBuf};
+
+/// More than any file of `go env -w` has.
+const MAX_USER_FILE: usize = 1 << 20;
 
 /// A value and who said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +26,25 @@ pub struct Setting {
 /// default.
 #[must_use]
 pub fn goproxy(store: &Store) -> Setting {
-    lookup(store, "GOPROXY").unwrap_or_else(|| {
-        // The public proxy stands under the domain of the module path.
-        let domain = TOOLCHAIN_MODULE.split('/').next().unwrap_or_default();
-        Setting { value: format!("https://proxy.{domain},direct"), origin: "Go's default".into() }
+    lookup(store, "GOPROXY").unwrap_or_else(|| Setting {
+        value: format!("{},direct", public_proxy()),
+        origin: "Go's default".into(),
     })
+}
+
+/// The URL of the Go team's module proxy, which stands under the domain of the
+/// module path.
+#[must_use]
+pub fn public_proxy() -> String {
+    let domain = TOOLCHAIN_MODULE.split('/').next().unwrap_or_default();
+    format!("https://proxy.{domain}")
+}
+
+/// The value that `go env -w` has stored under a name, and nobody else's: `None`
+/// where there is none, or the file is turned off.
+#[must_use]
+pub fn stored(name: &str) -> Option<String> {
+    last_of(&files::read_text(&user_file()?, MAX_USER_FILE).ok()??, name)
 }
 
 /// GOSUMDB. Never empty: the default is the public checksum database.

@@ -213,6 +213,8 @@ pub(crate) struct Unpacked {
     shape: Shape,
     origin: Origin,
     evidence: Evidence,
+    /// It has the digest that its own server publishes, which nobody vouches for.
+    has_mirror_digest: bool,
 }
 
 /// Receives an archive into `goroot`, and holds it against its published digest
@@ -279,6 +281,7 @@ pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpack
             size,
         },
         evidence,
+        has_mirror_digest: offer.sha256.is_some() && !offer.vouched,
     })
 }
 
@@ -577,11 +580,16 @@ impl Unpacked {
             "file" if weaker == Evidence::None => "\n  to say what it must be: --sha256 DIGEST",
             _ => "",
         };
+        let mirror_digest = if self.has_mirror_digest {
+            ": the sha256 that its own server publishes shows only that the transfer was whole"
+        } else {
+            ""
+        };
         if weaker < sources.require.evidence() {
             let (speaks, accept) = match weaker {
-                Evidence::None => ("nothing proves it", "none"),
-                Evidence::LockFile => ("only the lock file speaks for it", "lock"),
-                _ => ("only its published sha256 speaks for it", "sha256"),
+                Evidence::None => (format!("nothing proves it{mirror_digest}"), "none"),
+                Evidence::LockFile => ("only the lock file speaks for it".into(), "lock"),
+                _ => ("only its published sha256 speaks for it".into(), "sha256"),
             };
             return Err(refused(format!(
                 "{speaks} ({why})\n  to accept it all the same: GVM_REQUIRE={accept}{or_digest}"
@@ -589,7 +597,7 @@ impl Unpacked {
         }
         match weaker {
             Evidence::None => ui.warn(format_args!(
-                "Go {version} for {platform} was NOT PROVED: nobody who counts vouches for it, and {why}{or_digest}"
+                "Go {version} for {platform} was NOT PROVED: nobody who counts vouches for it{mirror_digest}; {why}{or_digest}"
             )),
             Evidence::LockFile => ui.say(format_args!("going by the lock file: {why}")),
             _ => ui.say(format_args!(

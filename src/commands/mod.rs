@@ -9,6 +9,7 @@ pub mod hook;
 pub mod install;
 pub mod list;
 pub mod list_remote;
+pub mod mirror;
 pub mod pin;
 pub mod root;
 pub mod uninstall;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Verify(args) => verify::run(&gvm, args),
         Command::List(args) => list::run(&gvm, args),
         Command::ListRemote(args) => list_remote::run(&gvm, args),
+        Command::Mirror(args) => mirror::run(&gvm, args),
         Command::Use(args) => use_::run(&gvm, args),
         Command::Default(args) => default::run(&gvm, args),
         Command::Pin(args) => pin::run(&gvm, args),
@@ -201,11 +203,11 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 mod complete {
-    //! Completion candidates for versions.
+    //! Completion candidates for versions and mirrors.
 
     use crate::config::Config;
     use crate::platform::Platform;
-    use crate::source::Sources;
+    use crate::source::{Sources, mirrors};
     use crate::store::Store;
     use crate::ui::Ui;
     use crate::version::Version;
@@ -223,6 +225,29 @@ mod complete {
         };
         let exact = versions.into_iter().map(|version| format!("{prefix}{}", version.exact()));
         exact.filter(|version| version.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    }
+
+    /// The names of known mirrors.
+    pub fn mirrors(typed: &OsStr) -> Vec<CompletionCandidate> {
+        named(mirrors::known().iter(), typed)
+    }
+
+    /// Those that toolchains come from.
+    pub fn mirrors_to_use(typed: &OsStr) -> Vec<CompletionCandidate> {
+        named(mirrors::with_toolchains(), typed)
+    }
+
+    fn named<'a>(
+        places: impl Iterator<Item = &'a mirrors::Place>,
+        typed: &OsStr,
+    ) -> Vec<CompletionCandidate> {
+        let typed = typed.to_string_lossy();
+        let fitting = places.filter(|place| place.name.starts_with(&*typed));
+        let candidate = |place: &mirrors::Place| {
+            let help = place.run_by.map(|run_by| format!("{}, {run_by}", place.layout.label()));
+            CompletionCandidate::new(place.name.as_str()).help(help.map(Into::into))
+        };
+        fitting.map(candidate).collect()
     }
 
     /// Versions that are installed.

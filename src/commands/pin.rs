@@ -12,7 +12,7 @@ use crate::ui::shown;
 use crate::version::{Request, Version};
 use clap_complete::ArgValueCompleter;
 use gvm_hot::System;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Pin a version for this directory: writes .go-version
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ fn pin(gvm: &Gvm, request: Request, directory: &[u8]) -> Result<()> {
             return Err(Error::new(Code::Failure, message));
         }
     };
-    let target = target_of(Path::new(os(&file)));
+    let target = files::target_of(Path::new(os(&file)));
     let mut new = replace_version(&old, &request.to_string());
     // Nothing of a file that stays unusable is worth keeping.
     if pin::check(&new).is_err() {
@@ -133,7 +133,7 @@ fn lock(gvm: &Gvm, request: Option<Request>, here: &[u8]) -> Result<()> {
     let earlier = gvm.lock_in(directory)?;
     let made = locking::make(&sources, &gvm.ui, version, earlier.as_ref())?;
     let path = Path::new(os(directory)).join(lockfile::FILE_NAME);
-    write(&target_of(&path), made.file.to_string().as_bytes())?;
+    write(&files::target_of(&path), made.file.to_string().as_bytes())?;
     gvm.ui.say(format_args!(
         "locked Go {version} for {} platforms in {}",
         made.file.trees().count(),
@@ -152,19 +152,6 @@ fn lock(gvm: &Gvm, request: Option<Request>, here: &[u8]) -> Result<()> {
 
 /// More than any such file has.
 const LIMIT: usize = 64 << 10;
-
-/// The file that a link stands for, so that it stays a link; it need not be there.
-fn target_of(file: &Path) -> PathBuf {
-    let mut target = file.to_path_buf();
-    // As many links as Linux follows.
-    for _ in 0..40 {
-        match fs_err::read_link(&target) {
-            Ok(link) => target = target.parent().unwrap_or(file).join(link),
-            Err(_) => break,
-        }
-    }
-    target
-}
 
 /// Replaces the file as a whole, with the rights that it had.
 fn write(file: &Path, content: &[u8]) -> Result<()> {

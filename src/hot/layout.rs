@@ -214,6 +214,12 @@ impl Layout {
         self.under("config.toml")
     }
 
+    /// What `gvm mirror use --go` changed, and what was there before.
+    #[must_use]
+    pub fn mirror_file(&self) -> Vec<u8> {
+        self.under("mirror.json")
+    }
+
     #[must_use]
     pub fn default_file(&self) -> Vec<u8> {
         self.under("default")

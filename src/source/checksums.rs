@@ -11,20 +11,31 @@ use std::cell::OnceCell;
 /// so that what is kept is used without one.
 pub(super) struct Checksums<'a> {
     http: &'a Http,
-    proxy: &'a ModuleProxy,
+    /// In the order in which they are asked.
+    proxies: Vec<&'a ModuleProxy>,
     database: &'a Database,
     base: OnceCell<String>,
 }
 
 impl<'a> Checksums<'a> {
-    pub(super) fn new(http: &'a Http, proxy: &'a ModuleProxy, database: &'a Database) -> Self {
-        Self { http, proxy, database, base: OnceCell::new() }
+    pub(super) fn new(
+        http: &'a Http,
+        proxies: Vec<&'a ModuleProxy>,
+        database: &'a Database,
+    ) -> Self {
+        Self { http, proxies, database, base: OnceCell::new() }
+    }
+
+    /// The database at one place.
+    pub(super) fn at(http: &'a Http, base: &str, database: &'a Database) -> Self {
+        Self { http, proxies: Vec::new(), database, base: OnceCell::from(base.to_string()) }
     }
 
     fn base(&self) -> &str {
         self.base.get_or_init(|| {
             let name = &self.database.verifier.name;
-            let by_proxy = self.proxy.checksum_base(self.http, name);
+            let mut proxies = self.proxies.iter();
+            let by_proxy = proxies.find_map(|proxy| proxy.checksum_base(self.http, name));
             by_proxy.unwrap_or_else(|| self.database.direct_url.clone())
         })
     }

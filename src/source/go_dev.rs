@@ -13,6 +13,9 @@ use crate::version::Version;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+/// The same server where go.dev is out of reach.
+pub(super) const OFFICIAL_IN_CHINA: &str = "https://golang.google.cn/dl";
+
 pub(super) struct GoDev {
     base: String,
     /// Asked for once in a command.
@@ -30,7 +33,7 @@ impl GoDev {
     }
 
     /// Whether the Go team itself answers there, and nobody in between.
-    fn is_official(&self) -> bool {
+    pub(super) fn is_official(&self) -> bool {
         reqwest::Url::parse(&self.base).is_ok_and(|url| {
             let host = matches!(url.host_str(), Some("go.dev" | "golang.google.cn"));
             host && url.scheme() == "https" && url.port().is_none()

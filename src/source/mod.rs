@@ -2,14 +2,17 @@
 
 mod cache;
 mod checksums;
+mod flat;
 mod go_dev;
 pub mod http;
+pub mod measure;
+pub mod mirrors;
 mod proxy;
 mod ranged;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
-use crate::config::{Config, Require, SourceName};
+use crate::config::{self, Config, Require};
 use crate::error::{Code, Error, Result};
 use crate::goenv;
 use crate::platform::Platform;
@@ -19,9 +22,12 @@ use crate::trust::sumdb::{self, Database, Record, Unproved};
 use crate::ui::Ui;
 use crate::version::{Request, Version};
 use checksums::Checksums;
+use flat::{Flat, Published};
 use go_dev::GoDev;
 use http::{Http, Response};
+use mirrors::{Layout, Place};
 use proxy::ModuleProxy;
+pub use proxy::shown as goproxy_shown;
 pub use ranged::RangedZip;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -60,7 +66,7 @@ pub struct Offer<'a> {
     pub response: Response<'a>,
     pub format: Format,
     pub shape: Shape,
-    /// For the receipt: `go.dev`, `proxy`, `file`.
+    /// For the receipt: `go.dev`, `flat`, `proxy`, `file`.
     pub source: &'static str,
     /// Without a password.
     pub url: String,
@@ -93,8 +99,11 @@ pub struct Known {
 
 enum Source {
     GoDev(GoDev),
-    /// The module proxies, which `Sources` has.
-    Proxy,
+    Flat(Flat),
+    /// A module proxy of the settings.
+    Proxy(ModuleProxy),
+    /// The module proxies of GOPROXY, which `Sources` has.
+    GoProxy,
 }
 
 /// The configured sources.
@@ -117,16 +126,15 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// GOPROXY or the base URL cannot be read.
     pub fn new(config: &Config, store: &'a Store, ui: Ui) -> Result<Self> {
-        let source = |name: &SourceName| match name {
-            SourceName::GoDev => Source::GoDev(GoDev::new(&config.dl_url)),
-            SourceName::Proxy => Source::Proxy,
+        let source = |source| match source {
+            mirrors::Source::GoProxy => Source::GoProxy,
+            mirrors::Source::Place(Place { layout, url, name, .. }) => match layout {
+                Layout::Flat => Source::Flat(Flat::new(&url)),
+                Layout::Proxy => Source::Proxy(ModuleProxy::at(&url, &name)),
+                Layout::GoDev | Layout::Checksums => Source::GoDev(GoDev::new(&url)),
+            },
         };
-        let sources: Vec<_> = config.sources.iter().map(source).collect();
-        if sources.is_empty() {
-            let message = "sources = [] in config.toml leaves nowhere to download from";
-            return Err(Error::new(Code::Usage, message)
-                .hint("the default is: sources = [\"go.dev\", \"proxy\"]"));
-        }
+        let sources: Vec<_> = mirrors::configured(config)?.into_iter().map(source).collect();
         Ok(Self {
             http: Http::default(),
             proxy: ModuleProxy::new(goenv::goproxy(store))?,
@@ -151,7 +159,9 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let (listed, is_hint) = match source {
                 Source::GoDev(source) => (source.index(&self.http, self.store), false),
-                Source::Proxy => (self.proxy.list(&self.http, self.store), true),
+                Source::Flat(_) => continue,
+                Source::Proxy(proxy) => (proxy.list(&self.http, self.store), true),
+                Source::GoProxy => (self.proxy.list(&self.http, self.store), true),
             };
             match listed {
                 Ok(listed) => {
@@ -175,6 +185,9 @@ impl<'a> Sources<'a> {
             }
         }
         if known.catalog.is_empty() {
+            if reasons.is_empty() {
+                reasons.extend(self.flats().map(Flat::lists_nothing));
+            }
             return Err(nowhere("no source tells which releases of Go there are", &reasons));
         }
         Ok(known)
@@ -192,7 +205,7 @@ impl<'a> Sources<'a> {
         // Where somebody answered, a release that nobody lists may be there.
         let (known, unlisted) = match self.catalog() {
             Ok(known) => (known, None),
-            Err(error) if error.code == Code::NoSuchRelease => {
+            Err(error) if error.code == Code::NoSuchRelease || self.flats().next().is_some() => {
                 (Known { catalog: Catalog::default(), is_hint: true }, Some(error))
             }
             Err(error) => return Err(error),
@@ -201,9 +214,7 @@ impl<'a> Sources<'a> {
         if known.is_hint {
             // A proxy's list names what that proxy has seen; a newer patch may
             // be there all the same.
-            if self.sources.iter().any(|source| matches!(source, Source::Proxy)) {
-                chosen = self.newer(request, &known.catalog, platform);
-            }
+            chosen = self.newer(request, &known.catalog, platform);
         }
         let newest = known.catalog.choose(Request::Latest, platform);
         match chosen {
@@ -221,10 +232,22 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The newest release that a proxy serves, whatever its list says.
+    /// The newest release that a proxy serves, whatever its list says. Flat mirrors,
+    /// which list nothing, are asked where nobody else lists anything.
     fn newer(&self, request: Request, catalog: &Catalog, platform: &Platform) -> Option<Version> {
         let newer = |request| {
-            self.proxy.newer(&self.http, request, catalog.choose(request, platform), platform)
+            let mut newest = catalog.choose(request, platform);
+            for source in &self.sources {
+                newest = match source {
+                    Source::Proxy(proxy) => proxy.newer(&self.http, request, newest, platform),
+                    Source::GoProxy => self.proxy.newer(&self.http, request, newest, platform),
+                    Source::Flat(flat) if catalog.is_empty() => {
+                        flat.newer(&self.http, request, newest, platform)
+                    }
+                    Source::Flat(_) | Source::GoDev(_) => newest,
+                };
+            }
+            newest
         };
         // The second newest major is known when the newest is.
         match request {
@@ -234,6 +257,28 @@ impl<'a> Sources<'a> {
             }
             request => newer(request),
         }
+    }
+
+    fn flats(&self) -> impl Iterator<Item = &Flat> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Flat(flat) => Some(flat),
+            _ => None,
+        })
+    }
+
+    /// What an index that is kept says of an archive: the Go team's own, else one of
+    /// the sources'. Nobody is asked.
+    fn published(&self, version: Version, platform: &Platform) -> Option<Published> {
+        let find = |source: &GoDev| {
+            let index = source.kept_index(self.store)?;
+            let archive = index.release(version)?.archives.get(platform)?.clone()?;
+            Some(Published { archive, is_official: source.is_official() })
+        };
+        let others = self.sources.iter().filter_map(|source| match source {
+            Source::GoDev(source) => Some(source),
+            _ => None,
+        });
+        official().iter().find_map(find).or_else(|| others.into_iter().find_map(find))
     }
 
     /// Lets `accept` have the archive from the first source that has it. When a
@@ -252,7 +297,12 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let offer = match source {
                 Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
-                Source::Proxy => self.proxy.offer(&self.http, version, platform),
+                Source::Flat(source) => {
+                    let published = self.published(version, platform);
+                    source.offer(&self.http, version, platform, published)
+                }
+                Source::Proxy(proxy) => proxy.offer(&self.http, version, platform),
+                Source::GoProxy => self.proxy.offer(&self.http, version, platform),
             };
             let passed = match offer {
                 Ok(offer) => {
@@ -271,12 +321,14 @@ impl<'a> Sources<'a> {
         Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
     }
 
-    /// The module zip of a toolchain at a proxy that answers ranges, where the proxies
-    /// are one of the sources.
+    /// The module zip of a toolchain at the first proxy that answers ranges.
     #[must_use]
     pub fn ranged_zip(&self, version: Version, platform: &Platform) -> Option<RangedZip<'_>> {
-        let mut proxies = self.sources.iter().filter(|source| matches!(source, Source::Proxy));
-        proxies.next().and_then(|_| self.proxy.ranged_zip(&self.http, version, platform))
+        self.sources.iter().find_map(|source| match source {
+            Source::Proxy(proxy) => proxy.ranged_zip(&self.http, version, platform),
+            Source::GoProxy => self.proxy.ranged_zip(&self.http, version, platform),
+            Source::GoDev(_) | Source::Flat(_) => None,
+        })
     }
 
     /// What Go's checksum database records of a toolchain, proved.
@@ -288,12 +340,8 @@ impl<'a> Sources<'a> {
         version: Version,
         platform: &Platform,
     ) -> Result<Result<Record, Unproved>> {
-        let goenv::Setting { value, origin } = &self.gosumdb;
-        let database = Database::parse(value).map_err(|why| {
-            Error::new(Code::Usage, format!("GOSUMDB ({origin}): {why}"))
-                .hint("to set Go's default: go env -u GOSUMDB")
-        })?;
-        let Some(database) = database else {
+        let Some(database) = database(&self.gosumdb)? else {
+            let origin = &self.gosumdb.origin;
             let why =
                 format!("GOSUMDB=off ({origin}) keeps the checksum database from being asked");
             return Ok(Err(Unproved::Unreachable(why)));
@@ -302,10 +350,20 @@ impl<'a> Sources<'a> {
         let _lock = self.store.lock_checksums(&self.ui)?;
         let client = sumdb::Client {
             cache: self.store.checksums().join(&database.verifier.name),
-            transport: &Checksums::new(&self.http, &self.proxy, &database),
+            transport: &Checksums::new(&self.http, self.proxies(), &database),
             database: &database,
         };
         Ok(client.lookup(version, platform))
+    }
+
+    /// The module proxies in the order in which they are asked for records: those of
+    /// the settings, then GOPROXY's.
+    fn proxies(&self) -> Vec<&ModuleProxy> {
+        let named = self.sources.iter().filter_map(|source| match source {
+            Source::Proxy(proxy) => Some(proxy),
+            _ => None,
+        });
+        named.chain([&self.proxy]).collect()
     }
 
     /// What is known of the releases without asking anybody; for completions.
@@ -315,7 +373,9 @@ impl<'a> Sources<'a> {
         for source in &self.sources {
             let kept = match source {
                 Source::GoDev(source) => source.kept_index(self.store),
-                Source::Proxy => self.proxy.kept_list(self.store),
+                Source::Flat(_) => None,
+                Source::Proxy(proxy) => proxy.kept_list(self.store),
+                Source::GoProxy => self.proxy.kept_list(self.store),
             };
             catalog.merge(kept.unwrap_or_default());
         }
@@ -333,6 +393,95 @@ impl<'a> Sources<'a> {
             told.push(passed.reason.clone());
         }
     }
+}
+
+/// The places whose index the Go team signs for by its certificate.
+fn official() -> [GoDev; 2] {
+    [config::OFFICIAL_DL_URL, go_dev::OFFICIAL_IN_CHINA].map(GoDev::new)
+}
+
+/// The places of a module proxy's layout that GOPROXY names.
+///
+/// # Errors
+/// GOPROXY cannot be read.
+pub fn goproxy_places(store: &Store) -> Result<Vec<Place>> {
+    Ok(ModuleProxy::new(goenv::goproxy(store))?.places())
+}
+
+/// The checksum database that GOSUMDB names; `None` when it is off.
+///
+/// # Errors
+/// GOSUMDB cannot be read.
+pub fn gosumdb_place(store: &Store) -> Result<Option<Place>> {
+    let database = database(&goenv::gosumdb(store))?;
+    Ok(database.and_then(|database| mirrors::at(Layout::Checksums, &database.direct_url).ok()))
+}
+
+fn database(setting: &goenv::Setting) -> Result<Option<Database>> {
+    let goenv::Setting { value, origin } = setting;
+    Database::parse(value).map_err(|why| {
+        Error::new(Code::Usage, format!("GOSUMDB ({origin}): {why}"))
+            .hint("to set Go's default: go env -u GOSUMDB")
+    })
+}
+
+/// Whether an index of the Go team's own is kept, whose digests vouch for the
+/// archives of any mirror.
+#[must_use]
+pub fn has_official_index(store: &Store) -> bool {
+    official().iter().any(|source| source.kept_index(store).is_some())
+}
+
+/// Between two misses a release may exist: 1.7.2 was never published as a module.
+const MISSES_BEFORE_THE_END: u32 = 2;
+/// No major has had more than 20 patches.
+const PATCHES_LOOKED_FOR: u32 = 50;
+/// How many majors a list may be behind.
+const MAJORS_LOOKED_FOR: u32 = 4;
+
+/// The newest release that answers `request` and that a place has, looked for behind
+/// `listed`.
+fn newer(
+    request: Request,
+    listed: Option<Version>,
+    has: impl Fn(Version) -> bool,
+) -> Option<Version> {
+    let mut newest = listed;
+    let (major, minor) = match (request, listed) {
+        (Request::Minor(major, minor), _) => (major, minor),
+        (Request::Latest | Request::Stable | Request::Major(_), Some(version)) => {
+            // New majors may have come as well: two a year.
+            let (major, mut minor) = (version.major(), version.minor());
+            for _ in 0..MAJORS_LOOKED_FOR {
+                let next = Version::release(major, minor + 1, 0);
+                if !has(next) {
+                    break;
+                }
+                newest = Some(next);
+                minor += 1;
+            }
+            (major, minor)
+        }
+        _ => return listed,
+    };
+    let first = match newest {
+        Some(version) if version.is_release() => version.patch() + 1,
+        _ => 0,
+    };
+    let mut misses = 0;
+    for patch in first..first + PATCHES_LOOKED_FOR {
+        let version = Version::release(major, minor, patch);
+        if has(version) {
+            newest = Some(version);
+            misses = 0;
+        } else {
+            misses += 1;
+        }
+        if misses >= MISSES_BEFORE_THE_END {
+            break;
+        }
+    }
+    newest
 }
 
 /// Why an offer did not become a toolchain.

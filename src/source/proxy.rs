@@ -3,8 +3,9 @@
 
 use super::cache::{self, Listed};
 use super::http::{self, Http, Response};
+use super::mirrors::{self, Layout, Place};
 use super::ranged::RangedZip;
-use super::{Offer, PassedOver, Shape};
+use super::{Offer, PassedOver, Shape, newer};
 use crate::archive::Format;
 use crate::catalog::index;
 use crate::error::{Code, Error, Result};
@@ -18,12 +19,6 @@ use crate::version::{Request, Version};
 /// the Go team's own (golang/website, internal/dl).
 const DIRECT: &str = "https://go.dev/dl/mod";
 
-/// Between two misses a release may exist: 1.7.2 was never published as a module.
-const MISSES_BEFORE_THE_END: u32 = 2;
-/// No major has had more than 20 patches.
-const PATCHES_LOOKED_FOR: u32 = 50;
-/// How many majors a proxy's list may be behind.
-const MAJORS_LOOKED_FOR: u32 = 4;
 /// A `.info` is a line of JSON.
 const MAX_INFO: usize = 64 << 10;
 
@@ -54,11 +49,18 @@ impl ModuleProxy {
     pub(super) fn new(setting: Setting) -> Result<Self> {
         let entries = parse(&setting.value).map_err(|why| {
             let Setting { value, origin } = &setting;
-            let value = value.split([',', '|']).map(http::shown).collect::<Vec<_>>().join(",");
+            let value = shown(value);
             Error::new(Code::Usage, format!("GOPROXY={value} ({origin}): {why}"))
                 .hint("to set Go's default: go env -u GOPROXY")
         })?;
         Ok(Self { entries, setting })
+    }
+
+    /// One proxy by its URL, without a closing slash.
+    pub(super) fn at(url: &str, name: &str) -> Self {
+        let setting = Setting { value: http::shown(url), origin: name.into() };
+        let entry = Entry { url: url.into(), name: http::host(url), falls_back: false };
+        Self { entries: vec![entry], setting }
     }
 
     fn off(&self) -> PassedOver {
@@ -143,42 +145,7 @@ impl ModuleProxy {
         listed: Option<Version>,
         platform: &Platform,
     ) -> Option<Version> {
-        let mut newest = listed;
-        let (major, minor) = match (request, listed) {
-            (Request::Minor(major, minor), _) => (major, minor),
-            (Request::Latest | Request::Stable | Request::Major(_), Some(version)) => {
-                // New majors may have come as well: two a year.
-                let (major, mut minor) = (version.major(), version.minor());
-                for _ in 0..MAJORS_LOOKED_FOR {
-                    let next = Version::release(major, minor + 1, 0);
-                    if !self.has(http, next, platform) {
-                        break;
-                    }
-                    newest = Some(next);
-                    minor += 1;
-                }
-                (major, minor)
-            }
-            _ => return listed,
-        };
-        let first = match newest {
-            Some(version) if version.is_release() => version.patch() + 1,
-            _ => 0,
-        };
-        let mut misses = 0;
-        for patch in first..first + PATCHES_LOOKED_FOR {
-            let version = Version::release(major, minor, patch);
-            if self.has(http, version, platform) {
-                newest = Some(version);
-                misses = 0;
-            } else {
-                misses += 1;
-            }
-            if misses >= MISSES_BEFORE_THE_END {
-                break;
-            }
-        }
-        newest
+        newer(request, listed, |version| self.has(http, version, platform))
     }
 
     pub(super) fn offer<'a>(
@@ -239,11 +206,28 @@ impl ModuleProxy {
         })
     }
 
+    /// The entries as places, without `direct`.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let entries = self.entries.iter().filter(|entry| entry.url != DIRECT);
+        entries.filter_map(|entry| mirrors::at(Layout::Proxy, &entry.url).ok()).collect()
+    }
+
     #[cfg(test)]
     fn describe(&self) -> Vec<String> {
         let mark = |entry: &Entry| if entry.falls_back { "|" } else { "," };
         self.entries.iter().map(|entry| format!("{}{}", entry.url, mark(entry))).collect()
     }
+}
+
+/// GOPROXY's list as it may be shown: without passwords.
+#[must_use]
+pub fn shown(list: &str) -> String {
+    let entries = list.split_inclusive([',', '|']);
+    let shown = entries.map(|entry| match entry.strip_suffix([',', '|']) {
+        Some(url) => format!("{}{}", http::shown(url), &entry[url.len()..]),
+        None => http::shown(entry),
+    });
+    shown.collect()
 }
 
 /// Reads GOPROXY's list. `off` ends it, and so does `direct`.

@@ -126,6 +126,18 @@ pub fn goroot_path(name: &str) -> String {
     }
 }
 
+/// The go.mod line of every toolchain in go.sum's form: they all have the same one.
+pub const TOOLCHAIN_GO_MOD: &str = "h1:8wlg68NqwW7eMnI1aABk/C2pDYXj8mrMY4TyRfiLeS0=";
+
+/// The h1 of a go.mod by itself, as the second line of a record has it.
+#[must_use]
+pub fn of_go_mod(digest: Sha256) -> String {
+    // Not through `Tree`, which has the names of a zip.
+    let mut summary = Hasher::default();
+    summary.update(format!("{digest}  go.mod\n").as_bytes());
+    format!("h1:{}", base64::engine::general_purpose::STANDARD.encode(summary.finish().0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +146,11 @@ mod tests {
         let mut hasher = Hasher::default();
         hasher.update(content);
         hasher.finish()
+    }
+
+    #[test]
+    fn every_toolchain_has_the_same_go_mod() {
+        assert_eq!(of_go_mod(digest(b"module golang.org/toolchain\n")), TOOLCHAIN_GO_MOD);
     }
 
     #[test]

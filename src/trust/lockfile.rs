@@ -2,7 +2,7 @@
 //! beside it, one line for each platform, in the form of go.sum
 //! (go.dev/ref/mod#go-sum-files).
 
-use super::h1::{TOOLCHAIN_MODULE, module_version};
+use super::h1::{TOOLCHAIN_GO_MOD, TOOLCHAIN_MODULE, module_version};
 use crate::files;
 use crate::path::display;
 use crate::platform::Platform;
@@ -18,9 +18,6 @@ pub const FILE_NAME: &str = ".go-version.sum";
 
 /// More than any has: some forty platforms, of a few versions.
 pub const MAX_SIZE: usize = 256 << 10;
-
-/// What a `/go.mod` line says: all toolchains have the same go.mod.
-const GO_MOD_H1: &str = "h1:8wlg68NqwW7eMnI1aABk/C2pDYXj8mrMY4TyRfiLeS0=";
 
 /// A tree that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +85,7 @@ impl LockFile {
             };
             let (version, platform) = parse_module_version(of).ok_or_else(malformed)?;
             if is_go_mod {
-                if h1 != GO_MOD_H1 {
+                if h1 != TOOLCHAIN_GO_MOD {
                     return Err(refused(format!("no toolchain has the go.mod {h1}")));
                 }
                 continue;
@@ -216,7 +213,7 @@ mod tests {
         assert_eq!(file.versions(&platform).count(), 2);
         assert_eq!(file.to_string(), format!("{LINUX}\n{OTHER}\n"));
         let go_mod = LINUX.replace(" h1:zhaB0xtf1n7RI8+VTlFAxhfXYrkUUHHjr4cpEh+aEsA=", "");
-        let go_mod = format!("{go_mod}/go.mod {GO_MOD_H1}\n");
+        let go_mod = format!("{go_mod}/go.mod {TOOLCHAIN_GO_MOD}\n");
         assert_eq!(LockFile::parse(go_mod.as_bytes()).unwrap(), LockFile::default());
     }
 
