@@ -118,11 +118,9 @@ impl Config {
     pub fn load(layout: &Layout) -> Result<Self> {
         let file = layout.config();
         let file = Path::new(os(&file));
-        let text = match fs_err::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let text = files::read_text(file, MAX_FILE)
+            .map_err(|error| Error::new(Code::Usage, Error::from(error).to_string()))?
+            .unwrap_or_default();
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(&text, span.start));
             Error::new(Code::Usage, format!("{}:{line}: {}", shown(file), error.message()))

@@ -2,6 +2,7 @@
 //! user's go/env file (`go env -w`), `$GOROOT/go.env`, a built-in default
 //! (cmd/go, internal/cfg).
 
+use crate::error::{Error, Result};
 use crate::files;
 use crate::host::{Host, os};
 use crate::resolve;
@@ -12,7 +13,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// More than any file of `go env -w` has.
-const MAX_USER_FILE: usize = 1 << 20;
+const MAX_FILE: usize = 1 << 20;
 
 /// A value and who said it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +25,14 @@ pub struct Setting {
 
 /// GOPROXY. Never empty: where nobody says anything, it is the go command's own
 /// default.
-#[must_use]
-pub fn goproxy(store: &Store) -> Setting {
-    lookup(store, "GOPROXY").unwrap_or_else(|| Setting {
+///
+/// # Errors
+/// A file of settings is there and cannot be read.
+pub fn goproxy(store: &Store) -> Result<Setting> {
+    Ok(lookup(store, "GOPROXY")?.unwrap_or_else(|| Setting {
         value: format!("{},direct", public_proxy()),
         origin: "Go's default".into(),
-    })
+    }))
 }
 
 /// The URL of the Go team's module proxy, which stands under the domain of the
@@ -44,29 +47,46 @@ pub fn public_proxy() -> String {
 /// where there is none, or the file is turned off.
 #[must_use]
 pub fn stored(name: &str) -> Option<String> {
-    last_of(&files::read_text(&user_file()?, MAX_USER_FILE).ok()??, name)
+    last_of(&files::read_text(&user_file()?, MAX_FILE).ok()??, name)
 }
 
 /// GOSUMDB. Never empty: the default is the public checksum database.
-#[must_use]
-pub fn gosumdb(store: &Store) -> Setting {
-    lookup(store, "GOSUMDB").unwrap_or_else(|| {
+///
+/// # Errors
+/// As [`goproxy`].
+pub fn gosumdb(store: &Store) -> Result<Setting> {
+    Ok(lookup(store, "GOSUMDB")?.unwrap_or_else(|| {
         let domain = TOOLCHAIN_MODULE.split('/').next().unwrap_or_default();
         Setting { value: format!("sum.{domain}"), origin: "Go's default".into() }
-    })
+    }))
 }
 
 /// A setting that is not empty, by the go command's order of authority.
-fn lookup(store: &Store, name: &str) -> Option<Setting> {
+fn lookup(store: &Store, name: &str) -> Result<Option<Setting>> {
     if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) {
-        return Some(Setting { value, origin: "the environment".into() });
+        return Ok(Some(Setting { value, origin: "the environment".into() }));
     }
-    let found = |file: PathBuf, of: fn(&str, &str) -> Option<String>| {
-        let value = of(&fs_err::read_to_string(&file).ok()?, name)?;
-        Some(Setting { value, origin: shown(&file) })
+    let found = |file: &Path, of: fn(&str, &str) -> Option<String>| {
+        let value = read(file)?.and_then(|text| of(&text, name));
+        Ok(value.map(|value| Setting { value, origin: shown(file) }))
     };
-    let users = user_file().and_then(|file| found(file, last_of));
-    users.or_else(|| goroots(store).find_map(|goroot| found(goroot.join("go.env"), first_of)))
+    if let Some(file) = user_file()
+        && let Some(setting) = found(&file, last_of)?
+    {
+        return Ok(Some(setting));
+    }
+    let files = goroots(store).map(|goroot| goroot.join("go.env"));
+    files.map(|file| found(&file, first_of)).find_map(Result::transpose).transpose()
+}
+
+/// A file of settings. In other values than ours there may be any bytes.
+fn read(file: &Path) -> Result<Option<String>> {
+    let content = files::read(file, MAX_FILE).map_err(|error| {
+        Error::from(error)
+            .context("the go command's settings cannot be read")
+            .hint("to go by other settings: GOENV=FILE, or GOENV=off")
+    })?;
+    Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
 }
 
 /// The file that `go env -w` writes; GOENV names another one or turns it off.

@@ -82,7 +82,7 @@ impl Terms<'_> {
         if lock.file.get(version, self.platform).is_none() {
             return Ok(());
         }
-        let h1 = toolchain.receipt().map(|receipt| receipt.h1);
+        let h1 = toolchain.receipt()?.map(|receipt| receipt.h1);
         let h1 = h1.unwrap_or_else(|| "not known: it has no receipt".into());
         lock.check(version, self.platform, &h1).map(drop).map_err(|why| {
             let of = arch_option(self.platform);
@@ -94,7 +94,7 @@ impl Terms<'_> {
 }
 
 /// The option that names a platform other than this machine's, in hints.
-fn arch_option(platform: &Platform) -> String {
+pub(crate) fn arch_option(platform: &Platform) -> String {
     if platform.is_host() { String::new() } else { format!(" --arch {}", platform.arch) }
 }
 
@@ -671,7 +671,7 @@ pub fn summary(toolchain: &Toolchain) -> String {
     } else {
         format!(" for {}", toolchain.platform)
     };
-    let told = toolchain.receipt().map_or_else(String::new, |receipt| {
+    let told = toolchain.receipt().ok().flatten().map_or_else(String::new, |receipt| {
         let size = ui::bytes(receipt.bytes);
         match (&receipt.record, receipt.evidence) {
             (Some(LogRecord { database, number, .. }), _) => {

@@ -36,8 +36,7 @@ impl Ui {
 
     /// What somebody has to know, `--quiet` or not.
     pub fn warn(&self, message: impl Display) {
-        let style = style::WARNING;
-        line(&format!("{style}warning{style:#}: {message}"));
+        warn(message);
     }
 
     /// Progress of something that takes `total` steps.
@@ -95,6 +94,13 @@ impl Ui {
 fn line(text: &str) {
     // A closed stderr is no reason to fail.
     let _ = writeln!(anstream::stderr(), "gvm: {text}");
+}
+
+/// What somebody has to know of a file that is not as it should be, wherever that is
+/// noticed.
+pub fn warn(message: impl Display) {
+    let style = style::WARNING;
+    line(&format!("{style}warning{style:#}: {message}"));
 }
 
 /// The one error that ends a command.

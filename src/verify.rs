@@ -72,7 +72,14 @@ impl Report {
 /// The tree cannot be listed, or the database lies.
 pub fn verify(store: &Store, sources: &Sources, ui: &Ui, toolchain: Toolchain) -> Result<Report> {
     let Toolchain { version, platform, .. } = &toolchain;
-    let receipt = toolchain.receipt();
+    let mut notes = Vec::new();
+    let receipt = toolchain.receipt().unwrap_or_else(|error| {
+        notes.push(error.to_string());
+        None
+    });
+    if receipt.is_none() && notes.is_empty() {
+        notes.push("it has no receipt".into());
+    }
     let total = receipt.as_ref().map(|receipt| receipt.bytes);
     let progress = ui.progress("verifying", &format!("go{version}.{platform}"), total);
     let scan = scan(&toolchain.goroot, &|bytes| progress.advance(bytes))?;
@@ -80,7 +87,6 @@ pub fn verify(store: &Store, sources: &Sources, ui: &Ui, toolchain: Toolchain) -
 
     let prefix = h1::module_prefix(*version, platform);
     let h1 = scan.tree.h1(&prefix);
-    let mut notes = Vec::new();
     let record = match sources.recorded(*version, platform)? {
         Ok(record) => Some(record),
         Err(Unproved::Lie(why)) => return Err(Error::new(Code::Refused, why)),
@@ -91,10 +97,6 @@ pub fn verify(store: &Store, sources: &Sources, ui: &Ui, toolchain: Toolchain) -
     };
     let installed = receipt.as_ref().map(|receipt| receipt.h1.clone());
     let expected = record.as_ref().map(|record| record.h1.clone()).or(installed);
-    if receipt.is_none() {
-        notes.push("its receipt is missing or damaged".into());
-    }
-
     // The list of its files is believed as far as it has that hash itself.
     let listed = toolchain.manifest().unwrap_or_default();
     let manifest = listed

@@ -1,5 +1,6 @@
 use super::{Gvm, OriginJson, lossy, not_installed, print, print_json};
 use crate::error::Result;
+use crate::files;
 use crate::goenv;
 use crate::path::display;
 use crate::platform::Platform;
@@ -75,7 +76,7 @@ fn describe(resolution: &Resolution) -> Current {
         Outcome::System { go: Some(go) } => {
             let goroot = goenv::goroot_of(go);
             let version = goroot.as_ref().and_then(|goroot| {
-                let text = fs_err::read_to_string(goroot.join("VERSION")).ok()?;
+                let text = files::read_text(&goroot.join("VERSION"), 4096).ok()??;
                 let name = text.split_whitespace().next()?;
                 Some(name.strip_prefix("go").unwrap_or(name).to_string())
             });

@@ -49,6 +49,7 @@ struct Row {
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let toolchains = gvm.store.toolchains()?;
+    let receipts: Vec<_> = toolchains.iter().map(|toolchain| receipt_of(gvm, toolchain)).collect();
     // A pin that cannot be used is not what was asked for here.
     let resolution = gvm.resolve().ok();
     let current = resolution.as_ref().and_then(|resolution| match resolution.outcome {
@@ -66,8 +67,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     };
 
     if args.json {
-        let rows = toolchains.iter().map(|toolchain| {
-            let receipt = toolchain.receipt();
+        let rows = toolchains.iter().zip(&receipts).map(|(toolchain, receipt)| {
             let told = |of: fn(&Receipt) -> String| receipt.as_ref().map(of);
             Row {
                 version: toolchain.version.to_string(),
@@ -107,13 +107,14 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         in_use.join(", ")
     };
     if args.verbose {
-        let blocks: Vec<_> =
-            toolchains.iter().map(|toolchain| block(toolchain, &in_use(toolchain))).collect();
-        return print(&blocks.join("\n"));
+        let blocks = toolchains
+            .iter()
+            .zip(&receipts)
+            .map(|(toolchain, receipt)| block(toolchain, receipt.as_ref(), &in_use(toolchain)));
+        return print(&blocks.collect::<Vec<_>>().join("\n"));
     }
     let head = ["VERSION", "PLATFORM", "EVIDENCE", "SIZE", "IN USE"].map(String::from).to_vec();
-    let rows = toolchains.iter().map(|toolchain| {
-        let receipt = toolchain.receipt();
+    let rows = toolchains.iter().zip(&receipts).map(|(toolchain, receipt)| {
         let told =
             |of: &dyn Fn(&Receipt) -> String| receipt.as_ref().map_or_else(|| "unknown".into(), of);
         vec![
@@ -127,8 +128,17 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     print(&ui::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>()))
 }
 
+/// What is known of a toolchain; a receipt that is damaged is named.
+fn receipt_of(gvm: &Gvm, toolchain: &Toolchain) -> Option<Receipt> {
+    toolchain.receipt().unwrap_or_else(|error| {
+        let (version, of) = (toolchain.version, crate::install::arch_option(&toolchain.platform));
+        gvm.ui.warn(format_args!("{error}\n  to repair it: gvm verify {version}{of} --repair"));
+        None
+    })
+}
+
 /// All that is known of a toolchain, a line each.
-fn block(toolchain: &Toolchain, in_use: &str) -> String {
+fn block(toolchain: &Toolchain, receipt: Option<&Receipt>, in_use: &str) -> String {
     let Toolchain { version, platform, .. } = toolchain;
     let style = style::STRONG;
     let mut text =
@@ -137,7 +147,7 @@ fn block(toolchain: &Toolchain, in_use: &str) -> String {
     let mut line = |name: &str, value: &str| {
         text.push_str(&format!("  {name:<9}  {}\n", display(value.as_bytes())));
     };
-    if let Some(receipt) = toolchain.receipt() {
+    if let Some(receipt) = receipt {
         let label = receipt.evidence.label();
         line(
             "evidence",
@@ -155,7 +165,7 @@ fn block(toolchain: &Toolchain, in_use: &str) -> String {
             line("repaired", repaired_at);
         }
     } else {
-        line("evidence", "unknown: it has no receipt");
+        line("evidence", "unknown: it has no receipt that can be read");
     }
     line("GOROOT", &shown(&toolchain.goroot));
     text

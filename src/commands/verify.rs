@@ -1,6 +1,7 @@
 use super::install::platform_for;
 use super::{Gvm, complete, parse_request, print, print_json};
 use crate::error::{Code, Error, Result};
+use crate::install;
 use crate::path::display;
 use crate::platform::Platform;
 use crate::resolve::Outcome;
@@ -224,8 +225,7 @@ fn conclude(reports: &[Report]) -> Result<()> {
     let error = Error::new(Code::Refused, message);
     Err(bad.iter().fold(error, |error, report| {
         let Toolchain { version, platform, .. } = &report.toolchain;
-        let arch =
-            if platform.is_host() { String::new() } else { format!(" --arch {}", platform.arch) };
+        let arch = install::arch_option(platform);
         error.hint(match report.verdict {
             Verdict::Unknown => format!("to install it anew: gvm install --force {version}{arch}"),
             _ => format!("to repair it: gvm verify {version}{arch} --repair"),

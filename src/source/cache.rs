@@ -6,14 +6,18 @@ use super::PassedOver;
 use super::http::{self, Http};
 use crate::catalog::Catalog;
 use crate::error::Code;
+use crate::files;
 use crate::store::Store;
 use crate::trust::sha256::Hasher;
+use crate::ui::{self, shown};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Ten times what go.dev sends with all releases.
 const LIMIT: usize = 32 << 20;
+/// The line in front of it.
+const MAX_HEAD: usize = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -40,7 +44,14 @@ pub(super) fn list(
     parse: impl Fn(&[u8]) -> Result<Catalog, String>,
 ) -> Result<Listed, PassedOver> {
     let file = file_of(store, url);
-    let kept = read(&file, url).and_then(|(head, body)| Some((head, parse(&body).ok()?)));
+    let kept = read(&file, url).and_then(|kept| {
+        let parsed = kept.map(|(head, body)| Ok((head, parse(&body)?)));
+        parsed.transpose().map_err(|why: String| format!("{} is damaged: {why}", shown(&file)))
+    });
+    let kept = kept.unwrap_or_else(|why| {
+        ui::warn(format_args!("{why}; it was kept of {name}, which is asked anew"));
+        None
+    });
     let failed = |code, why: String| PassedOver::new(code, name, why);
 
     let etag = kept.as_ref().and_then(|(head, _)| head.etag.as_deref());
@@ -80,7 +91,7 @@ pub(super) fn list(
 
 /// The kept index of a URL, without asking anybody; for completions.
 pub(super) fn kept(store: &Store, url: &str) -> Option<Vec<u8>> {
-    read(&file_of(store, url), url).map(|(_, body)| body)
+    read(&file_of(store, url), url).ok()?.map(|(_, body)| body)
 }
 
 fn file_of(store: &Store, url: &str) -> PathBuf {
@@ -90,16 +101,22 @@ fn file_of(store: &Store, url: &str) -> PathBuf {
     store.cache().join(format!("index-{}", &digest[..16]))
 }
 
-fn read(file: &PathBuf, url: &str) -> Option<(Head, Vec<u8>)> {
-    let mut content = fs_err::read(file).ok()?;
-    let end = content.iter().position(|&byte| byte == b'\n')?;
-    let head: Head = serde_json::from_slice(&content[..end]).ok()?;
+/// What is kept of a URL.
+///
+/// # Errors
+/// There is something, and it cannot be used: why, with the file's name.
+fn read(file: &Path, url: &str) -> Result<Option<(Head, Vec<u8>)>, String> {
+    let damaged = || format!("{} is damaged", shown(file));
+    let content = files::read(file, LIMIT + MAX_HEAD).map_err(|error| error.to_string())?;
+    let Some(mut content) = content else { return Ok(None) };
+    let end = content.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;
+    let head: Head = serde_json::from_slice(&content[..end]).map_err(|_| damaged())?;
     content.drain(..=end);
-    (head.url == http::shown(url)).then_some((head, content))
+    Ok((head.url == http::shown(url)).then_some((head, content)))
 }
 
 /// A cache that cannot be written costs time and nothing else.
-fn write(store: &Store, file: &std::path::Path, url: &str, etag: Option<String>, body: &[u8]) {
+fn write(store: &Store, file: &Path, url: &str, etag: Option<String>, body: &[u8]) {
     let head = Head { url: http::shown(url), etag, fetched_at: now() };
     let Ok(mut content) = serde_json::to_vec(&head) else { return };
     content.push(b'\n');

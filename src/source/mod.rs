@@ -137,8 +137,8 @@ impl<'a> Sources<'a> {
         let sources: Vec<_> = mirrors::configured(config)?.into_iter().map(source).collect();
         Ok(Self {
             http: Http::default(),
-            proxy: ModuleProxy::new(goenv::goproxy(store))?,
-            gosumdb: goenv::gosumdb(store),
+            proxy: ModuleProxy::new(goenv::goproxy(store)?)?,
+            gosumdb: goenv::gosumdb(store)?,
             require: config.require,
             store,
             ui,
@@ -405,7 +405,7 @@ fn official() -> [GoDev; 2] {
 /// # Errors
 /// GOPROXY cannot be read.
 pub fn goproxy_places(store: &Store) -> Result<Vec<Place>> {
-    Ok(ModuleProxy::new(goenv::goproxy(store))?.places())
+    Ok(ModuleProxy::new(goenv::goproxy(store)?)?.places())
 }
 
 /// The checksum database that GOSUMDB names; `None` when it is off.
@@ -413,7 +413,7 @@ pub fn goproxy_places(store: &Store) -> Result<Vec<Place>> {
 /// # Errors
 /// GOSUMDB cannot be read.
 pub fn gosumdb_place(store: &Store) -> Result<Option<Place>> {
-    let database = database(&goenv::gosumdb(store))?;
+    let database = database(&goenv::gosumdb(store)?)?;
     Ok(database.and_then(|database| mirrors::at(Layout::Checksums, &database.direct_url).ok()))
 }
 

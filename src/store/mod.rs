@@ -42,9 +42,11 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// What is known of its making; `None` when the receipt is missing or broken.
-    #[must_use]
-    pub fn receipt(&self) -> Option<Receipt> {
+    /// What is known of its making; `None` when there is no receipt.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be used; the error names it.
+    pub fn receipt(&self) -> Result<Option<Receipt>> {
         Receipt::read(&self.directory)
     }
 

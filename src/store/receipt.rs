@@ -1,8 +1,9 @@
 //! The receipt in each toolchain: what it is, where it came from, and what
 //! proved it.
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::files;
+use crate::ui::shown;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -82,6 +83,8 @@ impl Evidence {
 }
 
 const FILE: &str = "receipt.json";
+/// More than any has.
+const MAX_SIZE: usize = 256 << 10;
 
 impl Receipt {
     pub(super) fn write(&self, toolchain: &Path) -> Result<()> {
@@ -98,8 +101,12 @@ impl Receipt {
         Ok(text + "\n")
     }
 
-    pub(super) fn read(toolchain: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(toolchain.join(FILE)).ok()?).ok()
+    pub(super) fn read(toolchain: &Path) -> Result<Option<Self>> {
+        let file = toolchain.join(FILE);
+        let Some(text) = files::read(&file, MAX_SIZE)? else { return Ok(None) };
+        let damaged =
+            |why| Error::new(Code::Failure, format!("{} is damaged: {why}", shown(&file)));
+        serde_json::from_slice(&text).map(Some).map_err(damaged)
     }
 }
 

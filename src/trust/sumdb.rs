@@ -11,6 +11,7 @@ use crate::files;
 use crate::path::display;
 use crate::platform::Platform;
 use crate::store::LogRecord;
+use crate::ui::{self, shown};
 use crate::version::Version;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -130,6 +131,8 @@ struct Answer {
     /// The lines of go.sum, as they are hashed.
     record: String,
     head: Head,
+    /// The signed note that the head was read from.
+    note: String,
 }
 
 impl<T: Transport> Client<'_, T> {
@@ -142,24 +145,29 @@ impl<T: Transport> Client<'_, T> {
         let kept = self.cache.join("lookup").join(&module_version);
         // Its head was held against the newest one when it came; what came since
         // was held against that.
-        if let Ok(answer) = fs_err::read(&kept)
-            && let Ok((record, _)) = self.believe(&answer, &module_version)
-        {
-            return Ok(record);
+        let again = |why: String| ui::warn(format_args!("{why}; asking the database again"));
+        match files::read(&kept, MAX_ANSWER) {
+            Ok(None) => {}
+            Ok(Some(answer)) => match self.believe(&answer, &module_version) {
+                Ok((record, _)) => return Ok(record),
+                Err(Unproved::Lie(why)) => again(format!("{} is damaged: {why}", shown(&kept))),
+                Err(Unproved::Unreachable(_) | Unproved::NoRecord(_)) => {}
+            },
+            Err(error) => again(error.to_string()),
         }
         let path = format!("/lookup/{TOOLCHAIN_MODULE}@{module_version}");
         let answer = self.transport.get(&path).map_err(|unanswered| match unanswered {
             Unanswered::NotFound(why) => Unproved::NoRecord(why),
             Unanswered::Unreachable(why) => Unproved::Unreachable(why),
         })?;
-        let (record, head) = self.believe(&answer, &module_version)?;
-        self.advance(&answer, head)?;
-        keep(&kept, &answer);
+        let (record, answered) = self.believe(&answer, &module_version)?;
+        self.advance(&answered)?;
+        let _ = keep(&kept, &answer);
         Ok(record)
     }
 
-    /// Checks an answer from signature to tree, and returns the tree's head too.
-    fn believe(&self, answer: &[u8], module_version: &str) -> Result<(Record, Head), Unproved> {
+    /// Checks an answer from signature to tree.
+    fn believe(&self, answer: &[u8], module_version: &str) -> Result<(Record, Answer), Unproved> {
         let parsed = self.parse_answer(answer)?;
         let leaf = merkle::leaf(parsed.record.as_bytes());
         self.prove(|tiles| {
@@ -186,7 +194,7 @@ impl<T: Transport> Client<'_, T> {
             number: parsed.number,
             tree_size: parsed.head.size,
         };
-        Ok((record, parsed.head))
+        Ok((record, parsed))
     }
 
     /// `number`, the lines of go.sum, a blank line, the signed head.
@@ -198,9 +206,10 @@ impl<T: Transport> Client<'_, T> {
         let (record, note) = rest.split_once("\n\n").ok_or_else(malformed)?;
         let head = self.open_head(note).map_err(|why| lie(&why))?;
         Ok(Answer {
-            number: number.parse().map_err(|_| malformed())?,
+            number: decimal(number).ok_or_else(malformed)?,
             record: format!("{record}\n"),
             head,
+            note: note.into(),
         })
     }
 
@@ -212,59 +221,62 @@ impl<T: Transport> Client<'_, T> {
         if lines.next() != Some("go.sum database tree") {
             return Err(malformed());
         }
-        let size = lines.next().and_then(|line| line.parse().ok()).ok_or_else(malformed)?;
+        let size = lines.next().and_then(decimal).ok_or_else(malformed)?;
         let root = lines.next().and_then(|line| BASE64.decode(line).ok()).ok_or_else(malformed)?;
         Ok(Head { size, root: root.try_into().map_err(|_| malformed())? })
     }
 
     /// Holds a head against the newest one that this machine has seen, and keeps
     /// the newer of the two. One of them has to be the beginning of the other.
-    fn advance(&self, answer: &[u8], head: Head) -> Result<(), Unproved> {
-        let file = self.cache.join("latest");
-        let note = answer.windows(2).position(|pair| pair == b"\n\n").map(|at| &answer[at + 2..]);
-        let note = note.unwrap_or_default();
-        let kept = match fs_err::read_to_string(&file) {
-            Ok(kept) => kept,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                keep(&file, note);
-                return Ok(());
+    fn advance(&self, answer: &Answer) -> Result<(), Unproved> {
+        let Answer { head, note, .. } = answer;
+        let (head, file) = (*head, self.cache.join("latest"));
+        // Without it, a log that forks would not be noticed.
+        let remember = || {
+            if let Err(error) = keep(&file, note.as_bytes()) {
+                ui::warn(format_args!("the newest tree head cannot be kept: {error}"));
             }
-            Err(error) => return Err(Unproved::Lie(error.to_string())),
         };
-        // Without it, a log that has forked would not be noticed.
-        let latest = self.open_head(&kept).map_err(|why| {
+        let unusable = |why: String| {
             Unproved::Lie(format!(
-                "the newest tree head that was seen, {}, cannot be used: {why}; \
+                "the newest tree head that was seen cannot be used: {}: {why}; \
                  removing it forgets what the log has said so far",
-                display(file.as_os_str().as_encoded_bytes())
+                shown(&file)
             ))
-        })?;
+        };
+        let kept = files::read_text(&file, MAX_ANSWER).map_err(|e| unusable(e.to_string()))?;
+        let Some(kept) = kept else {
+            remember();
+            return Ok(());
+        };
+        let latest = self.open_head(&kept).map_err(unusable)?;
         let (older, newer) = if head.size < latest.size { (head, latest) } else { (latest, head) };
         let proved =
             self.prove(|tiles| merkle::prove_consistency(older, newer, &mut tiles.of(newer.size)));
         match proved {
-            Ok(()) if head.size > latest.size => {
-                keep(&file, note);
+            Ok(()) => {
+                if head.size > latest.size {
+                    remember();
+                }
                 Ok(())
             }
-            Ok(()) => Ok(()),
             Err(error @ ProofError::Hashes(_)) => Err(self.named("", error)),
             Err(error) => {
                 let evidence = self.cache.join(format!("fork-{}-{}", older.size, newer.size));
                 let mut both = kept.into_bytes();
                 both.push(b'\n');
-                both.extend_from_slice(note);
-                keep(&evidence, &both);
+                both.extend_from_slice(note.as_bytes());
+                let kept = match keep(&evidence, &both) {
+                    Ok(()) => format!("both are kept in {}", shown(&evidence)),
+                    Err(error) => format!("they could not be kept: {error}"),
+                };
                 let what = match error {
                     ProofError::Fork => "contradict each other: one of them was made for you alone",
                     _ => "are not shown to be of one history",
                 };
                 Err(Unproved::Lie(format!(
-                    "{} has signed two trees, of {} and {} records, that {what}; both are kept in {}",
-                    self.database.verifier.name,
-                    older.size,
-                    newer.size,
-                    display(evidence.as_os_str().as_encoded_bytes())
+                    "{} has signed two trees, of {} and {} records, that {what}; {kept}",
+                    self.database.verifier.name, older.size, newer.size,
                 )))
             }
         }
@@ -311,10 +323,16 @@ impl<T: Transport> Client<'_, T> {
     }
 }
 
-/// A cache that cannot be written costs time and nothing else.
-fn keep(file: &Path, content: &[u8]) {
-    let Some(directory) = file.parent() else { return };
-    let _ = fs_err::create_dir_all(directory).and_then(|()| files::replace(file, content, None));
+/// Digits and nothing else, as the database writes numbers.
+fn decimal(text: &str) -> Option<u64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok())?
+}
+
+/// What is kept saves a question the next time.
+fn keep(file: &Path, content: &[u8]) -> std::io::Result<()> {
+    fs_err::create_dir_all(file.parent().unwrap_or(file))?;
+    files::replace(file, content, None)
 }
 
 /// Tiles of 256 hashes: those that are kept, and those that were fetched.
@@ -340,7 +358,7 @@ impl<'b, T: Transport> Tiles<'b, T> {
     /// place of those that did not.
     fn keep(&self) {
         for (path, content) in self.read.borrow().iter() {
-            keep(&self.directory.join(path), content);
+            let _ = keep(&self.directory.join(path), content);
         }
     }
 
@@ -355,7 +373,7 @@ impl<'b, T: Transport> Tiles<'b, T> {
                 return Ok(content.clone());
             }
             if self.use_cache
-                && let Ok(content) = fs_err::read(self.directory.join(name))
+                && let Ok(Some(content)) = files::read(&self.directory.join(name), MAX_ANSWER)
                 && enough(&content)
             {
                 return Ok(content);

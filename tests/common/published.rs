@@ -209,14 +209,19 @@ impl Machine {
         fs::write(self.root().join("config.toml"), text).unwrap();
     }
 
-    /// gvm as somebody whom permissions bind: where root runs the tests, without
-    /// what root may.
+    /// gvm as somebody whom permissions bind.
     pub fn gvm_bound_by_permissions(&self) -> Command {
+        self.bound_by_permissions(GVM)
+    }
+
+    /// A program as somebody whom permissions bind: where root runs the tests,
+    /// without what root may.
+    pub fn bound_by_permissions(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         if fs::metadata(self.path()).unwrap().uid() != 0 {
-            return self.command(GVM);
+            return self.command(program);
         }
         let mut command = self.command("setpriv");
-        command.args(["--bounding-set=-all", "--inh-caps=-all", GVM]);
+        command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(program);
         command
     }
 
