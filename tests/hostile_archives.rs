@@ -254,6 +254,72 @@ fn links_devices_and_pipes_are_refused() {
     }
 }
 
+/// A record of an extended header: its length in decimal digits counts itself.
+fn pax(key: &str, value: &[u8]) -> Vec<u8> {
+    let rest = key.len() + value.len() + 3;
+    let length = (1..).map(|digits| rest + digits).find(|n| n.to_string().len() + rest == *n);
+    [format!("{} {key}=", length.unwrap()).as_bytes(), value, b"\n"].concat()
+}
+
+#[test]
+fn extended_headers_lead_nowhere_else() {
+    let file = || TarMember::file("go/odd", b"content");
+    let header = |records: Vec<u8>| TarMember::of_kind("pax", EntryType::XHeader, "", &records);
+    for (what, records, why) in [
+        ("a name that leads out", pax("path", b"../escaped"), "could lead out"),
+        ("an absolute name", pax("path", b"/etc/passwd"), "could lead out"),
+        ("a name with a NUL", pax("path", b"go/x\0y"), "characters that no file of Go has"),
+        ("a name that is there already", pax("path", b"go/VERSION"), "is twice"),
+        ("another size", pax("size", b"1"), "has the pax record size"),
+        ("a size that nothing has", pax("size", b"18446744073709551615"), ""),
+        ("a link", pax("linkpath", b"/etc/passwd"), "has the pax record linkpath"),
+        (
+            "a sparse file",
+            [pax("GNU.sparse.major", b"1"), pax("GNU.sparse.realsize", b"9999")].concat(),
+            "has the pax record GNU.sparse.major",
+        ),
+        ("a record without an end", b"30 path=x".to_vec(), ""),
+        ("a length that lies", b"99999999999999999999 path=x\n".to_vec(), ""),
+        ("no record", b"\xff\xff\xff".to_vec(), ""),
+        ("a record of 2 MB", pax("comment", &vec![b'x'; 2 << 20]), "larger than any has to be"),
+    ] {
+        tar_with(what, &[header(records), file()], why);
+    }
+    // A header that nothing follows, and one that another follows.
+    tar_with(
+        "two headers",
+        &[header(pax("path", b"go/a")), header(pax("path", b"go/b")), file()],
+        "",
+    );
+    let mut members = tar_members(&files());
+    members.push(header(pax("path", b"go/a")));
+    is_refused("a header at the end", &gzip(&tar(&members)), &AS_TAR, "");
+    // What says nothing about the tree does no harm.
+    let machine = Machine::new();
+    let mut members = tar_members(&files());
+    members.insert(1, header([pax("mtime", b"1.5"), pax("comment", b"x")].concat()));
+    offer(&machine, AS_TAR[0], &gzip(&tar(&members))).succeeded();
+}
+
+#[test]
+fn a_zip_of_several_disks_is_refused() {
+    let good = zip(&zip_members("go/", &files()));
+    let end = good.len() - 22;
+    // The number of this disk, of the disk where the directory starts, and the
+    // entries on this one (APPNOTE 4.3.16).
+    for at in [4, 6, 8] {
+        let mut archive = good.clone();
+        archive[end + at] ^= 1;
+        is_refused(&format!("byte {at} of the end"), &archive, &AS_ZIP, "");
+    }
+    // The marks of zip64, which no archive of Go needs.
+    for (at, length) in [(8, 4), (12, 4), (16, 4)] {
+        let mut archive = good.clone();
+        archive[end + at..end + at + length].fill(0xff);
+        is_refused("zip64", &archive, &AS_ZIP, "");
+    }
+}
+
 #[test]
 fn a_zip_that_calls_a_file_something_else_than_a_file_is_refused() {
     for (what, mode) in [

@@ -2,6 +2,7 @@
 //! directories, nothing else.
 
 use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
+use crate::path::display;
 use flate2::bufread::GzDecoder;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -39,6 +40,7 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let name = entry.path_bytes().into_owned();
+        refuse_tricks(&name, &mut entry)?;
         left.set(entry.size().saturating_add(MAX_HEADERS));
         match entry.header().entry_type() {
             EntryType::Regular => {}
@@ -47,7 +49,7 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
                 continue;
             }
             kind => {
-                let name = gvm_hot::path::display(&name).to_string();
+                let name = display(&name).to_string();
                 return Err(hostile(format_args!("`{name}` is a {}", describe(kind))));
             }
         }
@@ -69,6 +71,20 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
         return Ok(());
     }
     Err(hostile("something follows its end"))
+}
+
+/// Refuses the records of an extended header (pax(1)) that readers take differently,
+/// so that each would see another tree. Those about names and times are harmless:
+/// the name is looked at like any other.
+fn refuse_tricks<R: Read>(name: &[u8], entry: &mut tar::Entry<R>) -> Result<(), ArchiveError> {
+    for record in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
+        let key = record.map_err(damaged)?.key_bytes().to_vec();
+        if key == b"size" || key == b"linkpath" || key.starts_with(b"GNU.sparse.") {
+            let (name, key) = (display(name).to_string(), display(&key).to_string());
+            return Err(hostile(format_args!("`{name}` has the pax record {key}")));
+        }
+    }
+    Ok(())
 }
 
 fn describe(kind: EntryType) -> &'static str {
