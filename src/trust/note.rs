@@ -135,6 +135,31 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn signatures_of_others_say_nothing_and_each_own_one_has_to_be_right() {
+        let verifier = Verifier::parse(KEY).unwrap();
+        let note = NOTES[0];
+        let other = format!("— other.example {}\n", BASE64.encode([1; 68]));
+        assert!(verifier.open(&format!("{note}{other}")).is_ok());
+        let own = note.lines().last().unwrap();
+        assert!(verifier.open(&format!("{note}{own}\n")).is_ok(), "the same one twice");
+        // The signature of another text, behind the right one.
+        let wrong = NOTES[1].lines().last().unwrap();
+        assert_eq!(verifier.open(&format!("{note}{wrong}\n")), Err(NoteError::BadSignature));
+        for broken in [
+            note.replace("Cw8=\n", "Cw8\n"),
+            note.replace("Cw8=\n", "\n"),
+            note.replace(own, "— sum.golang.org "),
+            note.replace(own, "— sum.golang.org AAAA"),
+            format!("{note}\n"),
+            format!("{note}— other.example not-base64\n"),
+            note.replace("tree\n28", "tree\n\028"),
+            format!("{}{note}", "x".repeat(MAX_NOTE)),
+        ] {
+            assert!(verifier.open(&broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
     fn a_verifier_key_has_to_fit_its_hash() {
         assert!(Verifier::parse(KEY).is_some());
         for key in [
