@@ -5,6 +5,7 @@ use crate::install;
 use crate::path::display;
 use crate::platform::Platform;
 use crate::resolve::Outcome;
+use crate::source::Sources;
 use crate::store::{Evidence, LogRecord, Toolchain};
 use crate::ui::{self, style};
 use crate::verify::{self, Report, Verdict};
@@ -78,31 +79,20 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     }
     let sources = gvm.sources()?;
     let mut reports = Vec::new();
+    let mut failed = None;
     for toolchain in toolchains {
         let (version, platform) = (toolchain.version, toolchain.platform.clone());
         let _lock = gvm.store.lock(version, &platform, "verifying", &gvm.ui)?;
         // Another process may have removed it while we waited.
         let Some(toolchain) = gvm.store.find(version, &platform) else { continue };
         let mut report = verify::verify(&gvm.store, &sources, &gvm.ui, toolchain)?;
-        if !args.repair || report.is_good() {
-            reports.push(report);
-            continue;
+        if args.repair && !report.is_good() {
+            match repair(gvm, &sources, &report) {
+                Ok(()) => report.repaired = true,
+                // The others may do better, and their reports count.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        let done = verify::repair(&gvm.store, &sources, &gvm.ui, &report)?;
-        gvm.ui.say(format_args!(
-            "repaired Go {version}: {} put back, {} fetched",
-            counted(done.files as usize, "file"),
-            ui::bytes(done.fetched)
-        ));
-        if !report.extra.is_empty() {
-            let place = ui::shown(&report.toolchain.directory.join("extra"));
-            gvm.ui.say(format_args!(
-                "moved {} that {} not Go's to {place}",
-                counted(report.extra.len(), "file"),
-                if report.extra.len() == 1 { "is" } else { "are" }
-            ));
-        }
-        report.repaired = true;
         reports.push(report);
     }
     if args.json {
@@ -110,7 +100,23 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     } else if !reports.is_empty() {
         show(&reports)?;
     }
-    conclude(&reports)
+    failed.map_or_else(|| conclude(&reports), Err)
+}
+
+fn repair(gvm: &Gvm, sources: &Sources, report: &Report) -> Result<()> {
+    let done = verify::repair(&gvm.store, sources, &gvm.ui, report)?;
+    let Toolchain { version, directory, .. } = &report.toolchain;
+    let (files, fetched) = (counted(done.files as usize, "file"), ui::bytes(done.fetched));
+    gvm.ui.say(format_args!("repaired Go {version}: {files} put back, {fetched} fetched"));
+    if !report.extra.is_empty() {
+        gvm.ui.say(format_args!(
+            "moved {} that {} not Go's to {}",
+            counted(report.extra.len(), "file"),
+            if report.extra.len() == 1 { "is" } else { "are" },
+            ui::shown(&directory.join("extra"))
+        ));
+    }
+    Ok(())
 }
 
 fn chosen(gvm: &Gvm, args: &Args) -> Result<Vec<Toolchain>> {

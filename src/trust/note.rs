@@ -152,7 +152,7 @@ pub(super) mod tests {
             note.replace(own, "— sum.golang.org AAAA"),
             format!("{note}\n"),
             format!("{note}— other.example not-base64\n"),
-            note.replace("tree\n28", "tree\n\028"),
+            note.replace("tree\n28", "tree\n\x0028"),
             format!("{}{note}", "x".repeat(MAX_NOTE)),
         ] {
             assert!(verifier.open(&broken).is_err(), "{broken:?}");
