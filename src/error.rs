@@ -75,8 +75,27 @@ impl From<std::io::Error> for Error {
         // File names in it are somebody's.
         let message = gvm_hot::path::display(error.to_string().as_bytes()).to_string();
         let this = Self::new(Code::Failure, message);
-        if full { this.hint("free some room and run the command again") } else { this }
+        if full {
+            return this.hint("free some room and run the command again");
+        }
+        if cfg!(unix) && matches!(system_code(&error), Some(EMFILE | ENFILE)) {
+            return this.hint(
+                "the limit of open files is reached; to see it: ulimit -n; to raise it: ulimit -n 1024",
+            );
+        }
+        this
     }
+}
+
+/// Too many files are open: in this process, or in the system. The numbers are the
+/// same on every Unix.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+/// The system's number for an error, also where `fs_err` put a path around it.
+fn system_code(error: &std::io::Error) -> Option<i32> {
+    let inner = || error.get_ref()?.source()?.downcast_ref::<std::io::Error>()?.raw_os_error();
+    error.raw_os_error().or_else(inner)
 }
 
 impl From<PinError> for Error {
