@@ -310,7 +310,9 @@ impl Store {
     pub fn refresh_shims(&self, ui: &Ui) -> Result<()> {
         let _lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up", ui)?;
         // After waiting: another process may have changed what is installed.
-        let versions = self.layout.installed(&Host, layout::HOST);
+        // A directory that cannot be read is not one without toolchains.
+        let here = self.toolchains()?.into_iter().filter(|toolchain| toolchain.platform.is_host());
+        let versions: Vec<_> = here.map(|toolchain| toolchain.version).collect();
         shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)
     }
 
