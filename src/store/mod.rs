@@ -215,7 +215,7 @@ impl Store {
                 // What was there goes with the staging directory.
                 if let Err(error) = self.changed(ui) {
                     let _ = staging::exchange(&staging.toolchain(), &target);
-                    let _ = self.refresh_shims(ui);
+                    self.take_back(staging, ui);
                     return Err(error);
                 }
                 return self.published(version, platform);
@@ -233,7 +233,7 @@ impl Store {
                 let _ = fs_err::rename(replaced.toolchain(), &target);
             }
             if is_renamed {
-                let _ = self.refresh_shims(ui);
+                self.take_back(staging, ui);
             }
             return Err(error);
         }
@@ -281,10 +281,18 @@ impl Store {
         if let Err(error) = self.changed(ui) {
             // What cannot be announced stays installed.
             let _ = fs_err::rename(removed.toolchain(), &toolchain.directory);
-            let _ = self.refresh_shims(ui);
+            self.take_back(removed, ui);
             return Err(error);
         }
         removed.delete()
+    }
+
+    /// The shims become again those of what is installed. What could not be done now
+    /// is done by the next one, who finds the staging directory.
+    fn take_back(&self, staging: Staging, ui: &Ui) {
+        if self.refresh_shims(ui).is_err() {
+            std::mem::forget(staging);
+        }
     }
 
     /// Moves a published directory out of sight.
