@@ -76,10 +76,28 @@ impl From<std::io::Error> for Error {
         let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
         // File names in it are somebody's.
         let message = gvm_hot::path::display(error.to_string().as_bytes()).to_string();
+        let limited = is_file_limit(&message);
         let this = Self::new(Code::Failure, message);
-        if full { this.hint("free some room and run the command again") } else { this }
+        if full {
+            return this.hint("free some room and run the command again");
+        }
+        if limited {
+            return this.hint(FILE_LIMIT);
+        }
+        this
     }
 }
+
+/// Whether too many files are open: in this process, or in the system. The numbers
+/// are the same on every Unix. They stand in the text alone, once libraries have put
+/// a path around an error.
+pub(crate) fn is_file_limit(text: &str) -> bool {
+    cfg!(unix) && ["(os error 24)", "(os error 23)"].iter().any(|number| text.contains(number))
+}
+
+/// What helps then.
+pub(crate) const FILE_LIMIT: &str =
+    "the limit of open files is reached; to see it: ulimit -n; to raise it: ulimit -n 1024";
 
 impl From<PinError> for Error {
     fn from(error: PinError) -> Self {

@@ -13,13 +13,56 @@ use std::path::{Path, PathBuf};
 /// The directory of `file`, which has to be there, cannot be written.
 pub fn replace(file: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let directory = file.parent().unwrap_or(file);
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+    sweep(directory);
+    let mut new = temporary_beside(directory)?;
     new.write_all(content)?;
     if let Some(permissions) = permissions.or_else(readable_by_all) {
         new.as_file().set_permissions(permissions)?;
     }
     new.persist(file)?;
     Ok(())
+}
+
+/// What a file is called before it takes the place of another.
+const NEW: &str = ".gvm-new-";
+
+/// A new file whose lock tells other processes that it is not left over.
+fn temporary_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+    loop {
+        let new = tempfile::Builder::new().prefix(NEW).tempfile_in(directory)?;
+        // Some file systems have no locks: nothing is swept there.
+        let _ = fs2::FileExt::lock_exclusive(new.as_file());
+        // Between its making and its lock, another process may have swept it.
+        if is_linked(new.as_file())? {
+            return Ok(new);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_linked(file: &std::fs::File) -> io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) > 0)
+}
+
+#[cfg(not(unix))]
+fn is_linked(_: &std::fs::File) -> io::Result<bool> {
+    // It cannot be removed as long as it is open.
+    Ok(true)
+}
+
+/// Removes what processes left here that were killed while they replaced a file.
+fn sweep(directory: &Path) {
+    for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes());
+        if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if let Ok(left) = fs_err::OpenOptions::new().write(true).open(entry.path())
+            && fs2::FileExt::try_lock_exclusive(left.file()).is_ok()
+        {
+            let _ = fs_err::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(unix)]

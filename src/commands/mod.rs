@@ -53,6 +53,21 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         _ => Store::open()?,
     };
     let gvm = Gvm { store, ui: Ui { quiet: cli.quiet } };
+    // Those that a person waits for, and not what runs at every prompt. What cannot
+    // be done here stops nobody who only looks.
+    if matches!(
+        cli.command,
+        Command::Install(_)
+            | Command::Uninstall(_)
+            | Command::List(_)
+            | Command::Verify(_)
+            | Command::Mirror(_)
+            | Command::Use(_)
+            | Command::Default(_)
+            | Command::Pin(_)
+    ) {
+        let _ = gvm.store.recover(&gvm.ui);
+    }
     let done = match cli.command {
         Command::Install(args) => install::run(&gvm, args),
         Command::Uninstall(args) => uninstall::run(&gvm, args),

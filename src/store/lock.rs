@@ -34,6 +34,12 @@ impl Lock {
         Ok(Self { file })
     }
 
+    /// Takes the lock `name` if nobody has it.
+    pub(super) fn try_acquire(locks: &Path, name: &str) -> Result<Option<Self>> {
+        fs_err::create_dir_all(locks)?;
+        Self::try_file(&locks.join(format!("{name}.lock")))
+    }
+
     /// Takes the lock of that file if nobody has it.
     pub(super) fn try_file(file: &Path) -> Result<Option<Self>> {
         let file = open(file)?;

@@ -223,6 +223,19 @@ impl Store {
         receipt.write(&staging.toolchain())?;
         let target = path(&self.layout.toolchain(version, platform.borrowed()));
         fs_err::create_dir_all(path(&self.layout.toolchains()))?;
+        if target.exists() {
+            // A directory that its owner may not write cannot be moved to another.
+            staging::make_writable(&target)?;
+            if staging::exchange(&staging.toolchain(), &target) {
+                // What was there goes with the staging directory.
+                if let Err(error) = self.changed(ui) {
+                    let _ = staging::exchange(&staging.toolchain(), &target);
+                    self.take_back(staging, ui);
+                    return Err(error);
+                }
+                return self.published(version, platform);
+            }
+        }
         let replaced = if target.exists() { Some(self.take_out(&target, ui)?) } else { None };
         let renamed = fs_err::rename(staging.toolchain(), &target).map_err(Error::from);
         let is_renamed = renamed.is_ok();
@@ -235,11 +248,16 @@ impl Store {
                 let _ = fs_err::rename(replaced.toolchain(), &target);
             }
             if is_renamed {
-                let _ = self.refresh_shims(ui);
+                self.take_back(staging, ui);
             }
             return Err(error);
         }
+        self.published(version, platform)
+    }
+
+    fn published(&self, version: Version, platform: &Platform) -> Result<Toolchain> {
         self.find(version, platform).ok_or_else(|| {
+            let target = path(&self.layout.toolchain(version, platform.borrowed()));
             let message = format!("{} went away while it was published", shown(&target));
             Error::new(Code::Failure, message)
         })
@@ -254,6 +272,28 @@ impl Store {
         receipt.replace(&toolchain.directory)
     }
 
+    /// Brings to an end what killed processes began: the shims become those of what
+    /// is installed, shells notice, and what lies in `tmp/` is deleted. Until then it
+    /// lies there, so whoever is killed here leaves it to the next one. Where another
+    /// process works on `tmp/`, it is that one's matter.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn recover(&self, ui: &Ui) -> Result<()> {
+        let (tmp, locks) = (path(&self.layout.tmp()), path(&self.layout.locks()));
+        // Nearly always: one look at an empty directory.
+        if fs_err::read_dir(&tmp).map_or(true, |mut entries| entries.next().is_none()) {
+            return Ok(());
+        }
+        let Some(_lock) = Lock::try_acquire(&locks, "tmp")? else { return Ok(()) };
+        let left: Vec<_> = staging::left_over(&tmp).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        // What is not brought to its end stays for the next one to find.
+        self.changed(ui).inspect_err(|_| left.into_iter().for_each(std::mem::forget))
+    }
+
     /// Removes a toolchain. It leaves the store by one rename, so whatever
     /// happens after that, no broken one is listed. The caller holds its lock.
     ///
@@ -265,10 +305,18 @@ impl Store {
         if let Err(error) = self.changed(ui) {
             // What cannot be announced stays installed.
             let _ = fs_err::rename(removed.toolchain(), &toolchain.directory);
-            let _ = self.refresh_shims(ui);
+            self.take_back(removed, ui);
             return Err(error);
         }
         removed.delete()
+    }
+
+    /// The shims become again those of what is installed. What could not be done now
+    /// is done by the next one, who finds the staging directory.
+    fn take_back(&self, staging: Staging, ui: &Ui) {
+        if self.refresh_shims(ui).is_err() {
+            std::mem::forget(staging);
+        }
     }
 
     /// Moves a published directory out of sight.
@@ -294,7 +342,9 @@ impl Store {
     pub fn refresh_shims(&self, ui: &Ui) -> Result<()> {
         let _lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up", ui)?;
         // After waiting: another process may have changed what is installed.
-        let versions = self.layout.installed(&Host, layout::HOST);
+        // A directory that cannot be read is not one without toolchains.
+        let here = self.toolchains()?.into_iter().filter(|toolchain| toolchain.platform.is_host());
+        let versions: Vec<_> = here.map(|toolchain| toolchain.version).collect();
         shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)
     }
 

@@ -2,6 +2,7 @@
 //! links (editors do) still runs a shim by its name.
 
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::path::EXE_SUFFIX;
 use crate::ui::shown;
 use crate::version::Version;
@@ -45,6 +46,13 @@ pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Re
     let source_metadata = fs_err::metadata(&source)?;
     fs_err::create_dir_all(shims)?;
 
+    // Where a shim finds gvm when a version is missing. It is there before the
+    // shims are, which tell whether a refresh came to its end.
+    let gvm = env::current_exe()?.into_os_string().into_encoded_bytes();
+    if fs_err::read(gvm_path).ok().as_deref() != Some(&gvm) {
+        files::replace(gvm_path, &gvm, None)?;
+    }
+
     let mut wanted: BTreeSet<String> = ["go", "gofmt"].map(String::from).into();
     wanted.extend(versions.iter().map(|version| format!("go{version}")));
     let wanted: BTreeSet<String> =
@@ -70,13 +78,6 @@ pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Re
         }
     }
 
-    // Where a shim finds gvm when a version is missing.
-    let gvm = env::current_exe()?.into_os_string().into_encoded_bytes();
-    if fs_err::read(gvm_path).ok().as_deref() != Some(&gvm) {
-        let new = gvm_path.with_extension("new");
-        fs_err::write(&new, gvm)?;
-        fs_err::rename(new, gvm_path)?;
-    }
     Ok(())
 }
 

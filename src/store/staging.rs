@@ -22,7 +22,7 @@ impl Staging {
         fs_err::create_dir_all(tmp)?;
         // Between making the directory and locking it, it would look left over.
         let _making = Lock::acquire(locks, "tmp", "making room in", ui)?;
-        sweep(tmp);
+        left_over(tmp).for_each(drop);
         let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(tmp)?.keep();
         let lock = Lock::try_file(&directory.join("lock"))?;
         let lock = lock.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ResourceBusy))?;
@@ -76,15 +76,27 @@ impl Drop for Staging {
     }
 }
 
-/// Deletes what killed processes left. What cannot be deleted now is left to
-/// the next one.
-fn sweep(tmp: &Path) {
-    for entry in fs_err::read_dir(tmp).into_iter().flatten().flatten() {
+/// What killed processes left: deleted when dropped. What cannot be deleted now
+/// is left to the next one. The caller holds the lock of `tmp`.
+pub(super) fn left_over(tmp: &Path) -> impl Iterator<Item = Staging> + use<> {
+    fs_err::read_dir(tmp).into_iter().flatten().flatten().filter_map(|entry| {
         let directory = entry.path();
-        if let Ok(Some(lock)) = Lock::try_file(&directory.join("lock")) {
-            let _ = Staging { directory, _lock: lock }.remove();
-        }
-    }
+        let lock = Lock::try_file(&directory.join("lock")).ok().flatten()?;
+        Some(Staging { directory, _lock: lock })
+    })
+}
+
+/// Lets two directories change places at once, so that there is always one at
+/// each; false where this system or file system cannot.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub(super) fn exchange(one: &Path, other: &Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub(super) fn exchange(_: &Path, _: &Path) -> bool {
+    false
 }
 
 /// Deletes a tree, read-only directories in it too (Go's own tools leave such).
