@@ -7,6 +7,7 @@ use crate::store::Evidence;
 use crate::ui::shown;
 use serde::Deserialize;
 use std::env;
+use std::fmt;
 use std::path::Path;
 
 pub mod variable {
@@ -20,6 +21,8 @@ pub mod variable {
     pub const AUTO_INSTALL: &str = "GVM_AUTO_INSTALL";
     /// The least evidence: `checksum-database`, `lock`, `sha256`, `none`.
     pub const REQUIRE: &str = "GVM_REQUIRE";
+    /// `1` keeps gvm off the network, `0` does not.
+    pub const OFFLINE: &str = "GVM_OFFLINE";
 }
 
 /// The official place of the go.dev/dl layout.
@@ -64,6 +67,24 @@ impl Require {
     }
 }
 
+/// What keeps gvm off the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offline {
+    /// `--offline`.
+    Option,
+    /// `GVM_OFFLINE`.
+    Variable,
+}
+
+impl fmt::Display for Offline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option => f.write_str("gvm is offline (--offline)"),
+            Self::Variable => write!(f, "gvm is offline ({}=1)", variable::OFFLINE),
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -75,6 +96,10 @@ pub struct Config {
     pub dl_url: String,
     /// What an installation needs before it counts.
     pub require: Require,
+    /// Whether the network is left alone. It is for one command or one machine's
+    /// environment, never for the file.
+    #[serde(skip)]
+    pub offline: Option<Offline>,
 }
 
 impl Default for Config {
@@ -84,6 +109,7 @@ impl Default for Config {
             sources: vec![SourceName::GoDev, SourceName::Proxy],
             dl_url: OFFICIAL_DL_URL.into(),
             require: Require::Sha256,
+            offline: None,
         }
     }
 }
@@ -110,15 +136,10 @@ impl Config {
         if let Some(url) = set(variable::DL_URL) {
             config.dl_url = url;
         }
-        match set(variable::AUTO_INSTALL).as_deref() {
-            None => {}
-            Some("1" | "true") => config.auto_install = true,
-            Some("0" | "false") => config.auto_install = false,
-            Some(value) => {
-                let name = variable::AUTO_INSTALL;
-                return Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0")));
-            }
+        if let Some(auto_install) = switch(variable::AUTO_INSTALL)? {
+            config.auto_install = auto_install;
         }
+        config.offline = switch(variable::OFFLINE)?.unwrap_or(false).then_some(Offline::Variable);
         config.require = match set(variable::REQUIRE).as_deref() {
             None => config.require,
             Some("checksum-database") => Require::ChecksumDatabase,
@@ -139,4 +160,14 @@ impl Config {
 
 fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable that is 1 or 0.
+fn switch(name: &str) -> Result<Option<bool>> {
+    match set(name).as_deref() {
+        None => Ok(None),
+        Some("1" | "true") => Ok(Some(true)),
+        Some("0" | "false") => Ok(Some(false)),
+        Some(value) => Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0"))),
+    }
 }

@@ -17,7 +17,7 @@ pub mod verify;
 pub mod which;
 
 use crate::cli::{Cli, Command};
-use crate::config::Config;
+use crate::config::{Config, Offline};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, os};
 use crate::layout;
@@ -40,6 +40,8 @@ use std::process::ExitCode;
 pub struct Gvm {
     pub store: Store,
     pub ui: Ui,
+    /// `--offline`.
+    offline: bool,
 }
 
 /// Runs one command.
@@ -51,7 +53,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Shim(args) => Store::at(&args.root),
         _ => Store::open()?,
     };
-    let gvm = Gvm { store, ui: Ui { quiet: cli.quiet } };
+    let gvm = Gvm { store, ui: Ui { quiet: cli.quiet }, offline: cli.offline };
     let done = match cli.command {
         Command::Install(args) => install::run(&gvm, args),
         Command::Uninstall(args) => uninstall::run(&gvm, args),
@@ -75,7 +77,11 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 impl Gvm {
     fn config(&self) -> Result<Config> {
-        Config::load(self.store.layout())
+        let mut config = Config::load(self.store.layout())?;
+        if self.offline {
+            config.offline = Some(Offline::Option);
+        }
+        Ok(config)
     }
 
     fn sources(&self) -> Result<Sources<'_>> {

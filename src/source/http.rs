@@ -1,5 +1,6 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
+use crate::config::Offline;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Url, header, redirect};
 use std::cell::OnceCell;
@@ -35,6 +36,8 @@ impl std::error::Error for HttpError {}
 /// Makes requests. Nothing is set up before the first one.
 #[derive(Default)]
 pub struct Http {
+    /// What keeps it to files.
+    offline: Option<Offline>,
     connection: OnceCell<(tokio::runtime::Runtime, reqwest::Client)>,
 }
 
@@ -61,6 +64,11 @@ enum Body {
 }
 
 impl Http {
+    #[must_use]
+    pub fn new(offline: Option<Offline>) -> Self {
+        Self { offline, ..Self::default() }
+    }
+
     /// Asks for a URL. An answer of whatever status is a [`Response`]; a file
     /// that is not there is a 404.
     ///
@@ -160,6 +168,10 @@ impl Http {
     fn connection(&self) -> Result<&(tokio::runtime::Runtime, reqwest::Client), HttpError> {
         if let Some(connection) = self.connection.get() {
             return Ok(connection);
+        }
+        // Nobody sends anything without a connection.
+        if let Some(offline) = self.offline {
+            return Err(HttpError(offline.to_string()));
         }
         // Fails when one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -9,7 +9,7 @@ mod ranged;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
-use crate::config::{Config, Require, SourceName};
+use crate::config::{Config, Offline, Require, SourceName};
 use crate::error::{Code, Error, Result};
 use crate::goenv;
 use crate::platform::Platform;
@@ -103,6 +103,7 @@ pub struct Sources<'a> {
     store: &'a Store,
     ui: Ui,
     sources: Vec<Source>,
+    offline: Option<Offline>,
     /// The least evidence that is accepted.
     pub require: Require,
     /// The module proxies, which relay the checksum database as well.
@@ -128,7 +129,8 @@ impl<'a> Sources<'a> {
                 .hint("the default is: sources = [\"go.dev\", \"proxy\"]"));
         }
         Ok(Self {
-            http: Http::default(),
+            http: Http::new(config.offline),
+            offline: config.offline,
             proxy: ModuleProxy::new(goenv::goproxy(store))?,
             gosumdb: goenv::gosumdb(store),
             require: config.require,
@@ -175,7 +177,10 @@ impl<'a> Sources<'a> {
             }
         }
         if known.catalog.is_empty() {
-            return Err(nowhere("no source tells which releases of Go there are", &reasons));
+            let offline = self.offline_for("the list of Go's releases", &reasons);
+            return Err(offline.unwrap_or_else(|| {
+                nowhere("no source tells which releases of Go there are", &reasons)
+            }));
         }
         Ok(known)
     }
@@ -268,7 +273,9 @@ impl<'a> Sources<'a> {
             self.tell(&passed);
             reasons.push(passed);
         }
-        Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
+        let what = format!("Go {version} for {platform}");
+        let offline = self.offline_for(&what, &reasons);
+        Err(offline.unwrap_or_else(|| nowhere(&format!("{what} could not be had"), &reasons)))
     }
 
     /// The module zip of a toolchain at a proxy that answers ranges, where the proxies
@@ -322,8 +329,34 @@ impl<'a> Sources<'a> {
         catalog
     }
 
+    /// The error when it was `--offline` that kept a source from being asked.
+    fn offline_for(&self, needed: &str, reasons: &[PassedOver]) -> Option<Error> {
+        let offline = self.offline?;
+        let (kept_back, others): (Vec<_>, Vec<_>) =
+            reasons.iter().partition(|passed| self.is_kept_back(passed));
+        if kept_back.is_empty() || others.iter().any(|passed| passed.code == Code::Refused) {
+            return None;
+        }
+        let message = format!("{offline}, and {needed} would have to be downloaded");
+        let error = Error::new(Code::Network, message);
+        let error = others.iter().fold(error, |error, passed| error.hint(&passed.reason));
+        Some(error.hint("to take a file instead: gvm install --from FILE --sha256 DIGEST"))
+    }
+
+    /// Whether a source was passed over for being offline alone.
+    fn is_kept_back(&self, passed: &PassedOver) -> bool {
+        self.offline.is_some_and(|offline| {
+            let why = offline.to_string();
+            passed.reason.split("; ").all(|reason| reason.ends_with(&why))
+        })
+    }
+
     /// One line for each source that is passed over.
     fn tell(&self, passed: &PassedOver) {
+        // That is one reason, whatever the source, and the error says it.
+        if self.is_kept_back(passed) {
+            return;
+        }
         let mut told = self.told.borrow_mut();
         if !told.contains(&passed.reason) {
             match passed.code {
