@@ -23,6 +23,8 @@ pub mod variable {
     pub const REQUIRE: &str = "GVM_REQUIRE";
     /// `1` keeps gvm off the network, `0` does not.
     pub const OFFLINE: &str = "GVM_OFFLINE";
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub const CA_BUNDLE: &str = "GVM_CA_BUNDLE";
 }
 
 /// The official place of the go.dev/dl layout.

@@ -1,6 +1,8 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
+use super::tls;
 use crate::config::Offline;
+use crate::error::Result as Settled;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Url, header, redirect};
 use std::cell::OnceCell;
@@ -38,7 +40,7 @@ impl std::error::Error for HttpError {}
 pub struct Http {
     /// What keeps it to files.
     offline: Option<Offline>,
-    connection: OnceCell<(tokio::runtime::Runtime, reqwest::Client)>,
+    connection: OnceCell<Settled<(tokio::runtime::Runtime, reqwest::Client)>>,
 }
 
 /// An answer whose body has not been read yet.
@@ -166,28 +168,35 @@ impl Http {
     }
 
     fn connection(&self) -> Result<&(tokio::runtime::Runtime, reqwest::Client), HttpError> {
-        if let Some(connection) = self.connection.get() {
-            return Ok(connection);
-        }
         // Nobody sends anything without a connection.
         if let Some(offline) = self.offline {
             return Err(HttpError(offline.to_string()));
         }
-        // Fails when one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(redirect::Policy::custom(follow))
-            .build()
-            .map_err(|error| sentence(&error))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| HttpError(error.to_string()))?;
-        Ok(self.connection.get_or_init(|| (runtime, client)))
+        let connection = self.connection.get_or_init(connect).as_ref();
+        connection.map_err(|error| HttpError(error.message().into()))
     }
+
+    /// The error when nothing can be asked, of anybody, for a setting that cannot be
+    /// used. It is known once something was to be asked.
+    pub(super) fn usable(&self) -> Settled<()> {
+        match self.connection.get() {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn connect() -> Settled<(tokio::runtime::Runtime, reqwest::Client)> {
+    // Fails when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(redirect::Policy::custom(follow));
+    let client = tls::client(builder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok((runtime, client))
 }
 
 /// Follows redirects, but never from TLS to plain text.
@@ -281,6 +290,9 @@ impl Response<'_> {
 
 /// An error of the network as a clause for people.
 fn sentence(error: &reqwest::Error) -> HttpError {
+    if let Some(why) = tls::distrust(error) {
+        return HttpError(why);
+    }
     let mut causes = Vec::new();
     // Not the error itself, which names the URL.
     let mut at = std::error::Error::source(error);
@@ -304,6 +316,15 @@ fn sentence(error: &reqwest::Error) -> HttpError {
     } else {
         deepest
     })
+}
+
+/// The cause at the end of a chain.
+pub(super) fn deepest(error: &dyn std::error::Error) -> String {
+    let mut at = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
 }
 
 /// A URL as it may be shown: without user and password, even where it is none.

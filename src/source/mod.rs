@@ -6,6 +6,7 @@ mod go_dev;
 pub mod http;
 mod proxy;
 mod ranged;
+mod tls;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
@@ -155,6 +156,7 @@ impl<'a> Sources<'a> {
                 Source::GoDev(source) => (source.index(&self.http, self.store), false),
                 Source::Proxy => (self.proxy.list(&self.http, self.store), true),
             };
+            self.http.usable()?;
             match listed {
                 Ok(listed) => {
                     known.catalog.merge(listed.catalog);
@@ -259,6 +261,7 @@ impl<'a> Sources<'a> {
                 Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
                 Source::Proxy => self.proxy.offer(&self.http, version, platform),
             };
+            self.http.usable()?;
             let passed = match offer {
                 Ok(offer) => {
                     let place = http::host(&offer.url);
@@ -289,7 +292,7 @@ impl<'a> Sources<'a> {
     /// What Go's checksum database records of a toolchain, proved.
     ///
     /// # Errors
-    /// [`Failure::Here`] when GOSUMDB cannot be used; else why there is no proof.
+    /// [`Failure::Here`] when GOSUMDB or a setting of the network cannot be used; else why there is no proof.
     pub fn recorded(
         &self,
         version: Version,
@@ -312,7 +315,9 @@ impl<'a> Sources<'a> {
             transport: &Checksums::new(&self.http, &self.proxy, &database),
             database: &database,
         };
-        Ok(client.lookup(version, platform))
+        let record = client.lookup(version, platform);
+        self.http.usable()?;
+        Ok(record)
     }
 
     /// What is known of the releases without asking anybody; for completions.
