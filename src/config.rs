@@ -13,7 +13,8 @@ use std::path::Path;
 pub mod variable {
     //! Every environment variable that gvm reads for itself. `GVM_ROOT` and
     //! `GVM_VERSION` are read by the hot path (`layout`, `pin`); those of the go
-    //! command by `goenv`.
+    //! command by `goenv`; those of every program that uses the network, such as
+    //! `HTTPS_PROXY` and `SSL_CERT_FILE`, in `source`.
 
     /// Base URL of the go.dev/dl layout: `https://…` or `file://…`.
     pub const DL_URL: &str = "GVM_DL_URL";

@@ -1,5 +1,6 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
+use super::forward::{self, Forward};
 use super::tls;
 use crate::config::Offline;
 use crate::error::Result as Settled;
@@ -111,7 +112,13 @@ impl Http {
         let parsed = Url::parse(url).map_err(|_| HttpError("that is no URL".into()))?;
         match parsed.scheme() {
             "file" => self.open_file(&parsed),
-            "http" | "https" => self.request(parsed, with),
+            "http" | "https" => {
+                let response = self.request(parsed.clone(), with)?;
+                match forward::refusal(&parsed, response.status) {
+                    Some(why) => Err(HttpError(why)),
+                    None => Ok(response),
+                }
+            }
             scheme => Err(HttpError(format!("{scheme}:// is no way to download"))),
         }
     }
@@ -189,11 +196,14 @@ impl Http {
 fn connect() -> Settled<(tokio::runtime::Runtime, reqwest::Client)> {
     // Fails when one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
+    let mut builder = reqwest::Client::builder()
         .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .redirect(redirect::Policy::custom(follow));
+    if let Some(proxy) = Forward::from_environment()?.proxy() {
+        builder = builder.proxy(proxy);
+    }
     let client = tls::client(builder)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok((runtime, client))
@@ -301,6 +311,9 @@ fn sentence(error: &reqwest::Error) -> HttpError {
         at = cause.source();
     }
     let all = causes.join(": ").to_lowercase();
+    if let Some(why) = forward::trouble(error, &all) {
+        return HttpError(why);
+    }
     let deepest = causes.pop().unwrap_or_else(|| "the request failed".into());
     let deepest = gvm_hot::path::display(deepest.as_bytes()).to_string();
     HttpError(if all.contains("certificate") {

@@ -2,6 +2,7 @@
 
 mod cache;
 mod checksums;
+mod forward;
 mod go_dev;
 pub mod http;
 mod proxy;
