@@ -153,6 +153,22 @@ fn ssl_cert_file_stands_in_place_of_the_systems_authorities() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_machine_without_authorities_is_told_so() {
+    let machine = Machine::new();
+    let authority = Authority::new("Tests");
+    let port = serve_tls(authority.certify("localhost", 4000));
+    let mut command = install_from(&machine, "localhost", port);
+    let none = machine.repository("none", &[]);
+    run(command.env("SSL_CERT_DIR", none)).failed(1).saying(&[
+        "error: this machine knows no certificate authority",
+        "ca-certificates",
+        "GVM_CA_BUNDLE",
+    ]);
+    run(command.env("GVM_CA_BUNDLE", authority.bundle(&machine))).succeeded();
+}
+
+#[test]
 fn a_bad_certificate_is_called_that() {
     let machine = Machine::new();
     let authority = Authority::new("Tests");

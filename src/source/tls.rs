@@ -39,11 +39,15 @@ pub(super) fn client(builder: ClientBuilder) -> Result<reqwest::Client> {
         _ => builder.tls_certs_merge(added),
     };
     builder.build().map_err(|error| {
-        let why = io::Error::other(super::http::deepest(&error));
-        Error::from(why).context("TLS cannot be set up").hint(
-            "without the system's certificate authorities (ca-certificates), \
-             name a PEM file with them in GVM_CA_BUNDLE",
-        )
+        let why = super::http::deepest(&error);
+        // rustls-platform-verifier has no type for it. Small containers are like that.
+        if !why.contains("No CA certificates") {
+            return Error::from(io::Error::other(why)).context("TLS cannot be set up");
+        }
+        let message = "this machine knows no certificate authority, and could trust no server";
+        Error::new(Code::Failure, message)
+            .hint("to have those that all systems have, install the package ca-certificates")
+            .hint(format!("to have your own, name a PEM file in {}", variable::CA_BUNDLE))
     })
 }
 
