@@ -8,12 +8,14 @@ use crate::store::Evidence;
 use crate::ui::shown;
 use serde::Deserialize;
 use std::env;
+use std::fmt;
 use std::path::Path;
 
 pub mod variable {
     //! Every environment variable that gvm reads for itself. `GVM_ROOT` and
     //! `GVM_VERSION` are read by the hot path (`layout`, `pin`); those of the go
-    //! command by `goenv`.
+    //! command by `goenv`; those of every program that uses the network, such as
+    //! `HTTPS_PROXY` and `SSL_CERT_FILE`, in `source`.
 
     /// Base URL of the go.dev/dl layout: `https://…` or `file://…`.
     pub const DL_URL: &str = "GVM_DL_URL";
@@ -21,6 +23,10 @@ pub mod variable {
     pub const AUTO_INSTALL: &str = "GVM_AUTO_INSTALL";
     /// The least evidence: `checksum-database`, `lock`, `sha256`, `none`.
     pub const REQUIRE: &str = "GVM_REQUIRE";
+    /// `1` keeps gvm off the network, `0` does not.
+    pub const OFFLINE: &str = "GVM_OFFLINE";
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub const CA_BUNDLE: &str = "GVM_CA_BUNDLE";
 }
 
 /// More than any settings have.
@@ -82,6 +88,24 @@ impl Require {
     }
 }
 
+/// What keeps gvm off the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offline {
+    /// `--offline`.
+    Option,
+    /// `GVM_OFFLINE`.
+    Variable,
+}
+
+impl fmt::Display for Offline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option => f.write_str("gvm is offline (--offline)"),
+            Self::Variable => write!(f, "gvm is offline ({}=1)", variable::OFFLINE),
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -95,6 +119,10 @@ pub struct Config {
     pub dl_url: String,
     /// What an installation needs before it counts.
     pub require: Require,
+    /// Whether the network is left alone. It is for one command or one machine's
+    /// environment, never for the file.
+    #[serde(skip)]
+    pub offline: Option<Offline>,
 }
 
 impl Default for Config {
@@ -105,6 +133,7 @@ impl Default for Config {
             mirror: None,
             dl_url: OFFICIAL_DL_URL.into(),
             require: Require::Sha256,
+            offline: None,
         }
     }
 }
@@ -134,15 +163,10 @@ impl Config {
         if let Some(url) = set(variable::DL_URL) {
             config.dl_url = url;
         }
-        match set(variable::AUTO_INSTALL).as_deref() {
-            None => {}
-            Some("1" | "true") => config.auto_install = true,
-            Some("0" | "false") => config.auto_install = false,
-            Some(value) => {
-                let name = variable::AUTO_INSTALL;
-                return Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0")));
-            }
+        if let Some(auto_install) = switch(variable::AUTO_INSTALL)? {
+            config.auto_install = auto_install;
         }
+        config.offline = switch(variable::OFFLINE)?.unwrap_or(false).then_some(Offline::Variable);
         config.require = match set(variable::REQUIRE).as_deref() {
             None => config.require,
             Some("checksum-database") => Require::ChecksumDatabase,
@@ -230,6 +254,16 @@ fn line_at(text: &str, at: usize) -> usize {
 
 fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable that is 1 or 0.
+fn switch(name: &str) -> Result<Option<bool>> {
+    match set(name).as_deref() {
+        None => Ok(None),
+        Some("1" | "true") => Ok(Some(true)),
+        Some("0" | "false") => Ok(Some(false)),
+        Some(value) => Err(Error::new(Code::Usage, format!("{name}={value} is neither 1 nor 0"))),
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub enum Code {
 }
 
 /// What ends a command.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     pub code: Code,
     message: String,
@@ -51,6 +51,12 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Without the hints.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Puts what was being done in front of the message.

@@ -101,6 +101,10 @@ pub fn read(file: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let odd = |why: fmt::Arguments| io::Error::other(format!("{} {why}", file.display()));
     let found = match fs_err::metadata(file) {
         Ok(found) => found,
+        // A link to nothing is not nothing: somebody meant something by it.
+        Err(error) if is_absent(&error) && fs_err::symlink_metadata(file).is_ok() => {
+            return Err(odd(format_args!("is a link to what is not there")));
+        }
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(error),
     };

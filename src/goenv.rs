@@ -45,9 +45,12 @@ pub fn public_proxy() -> String {
 
 /// The value that `go env -w` has stored under a name, and nobody else's: `None`
 /// where there is none, or the file is turned off.
-#[must_use]
-pub fn stored(name: &str) -> Option<String> {
-    last_of(&files::read_text(&user_file()?, MAX_FILE).ok()??, name)
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn stored(name: &str) -> Result<Option<String>> {
+    let Some(file) = user_file() else { return Ok(None) };
+    Ok(read(&file)?.and_then(|text| last_of(&text, name)))
 }
 
 /// GOSUMDB. Never empty: the default is the public checksum database.

@@ -394,6 +394,11 @@ impl Unpacker {
     }
 }
 
+/// Whether there is nothing of that name; `bin` may be a file.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// A path's directory with its slash, and its last part.
 pub(crate) fn split(path: &str) -> (&str, &str) {
     path.split_at(path.rfind('/').map_or(0, |at| at + 1))
@@ -524,9 +529,13 @@ impl Unpacked {
     fn version(&self, goroot: &Path) -> Result<Version, Failure> {
         let refused = |why: String| Failure::Source(Code::Refused, why);
         let mut text = Vec::new();
-        fs_err::File::open(goroot.join("VERSION"))
-            .and_then(|file| file.take(4096).read_to_end(&mut text))
-            .map_err(|_| refused("it has no VERSION file, so it is no Go".into()))?;
+        let opened = match fs_err::File::open(goroot.join("VERSION")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(refused("it has no VERSION file, so it is no Go".into()));
+            }
+            opened => opened?,
+        };
+        opened.take(4096).read_to_end(&mut text)?;
         let text = String::from_utf8_lossy(&text);
         let name = text.lines().next().unwrap_or_default().trim();
         let version = Version::parse_toolchain(name).filter(|version| !version.is_language());
@@ -626,10 +635,13 @@ impl Unpacked {
             return Err(refused(format!("it is Go {found} and should be {version}")));
         }
         let mut head = Vec::new();
-        let opened = ["go", "go.exe"]
-            .into_iter()
-            .find_map(|name| fs_err::File::open(goroot.join("bin").join(name)).ok())
-            .ok_or_else(|| refused("it has no bin/go".into()))?;
+        let opened = ["go", "go.exe"].into_iter().find_map(|name| {
+            match fs_err::File::open(goroot.join("bin").join(name)) {
+                Err(error) if is_absent(&error) => None,
+                opened => Some(opened),
+            }
+        });
+        let opened = opened.ok_or_else(|| refused("it has no bin/go".into()))??;
         opened.take(platform::EXECUTABLE_HEAD as u64).read_to_end(&mut head)?;
         match platform::of_executable(&head) {
             Some(found) if found == *platform => {}

@@ -150,6 +150,12 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// `1 file`, `2 files`.
+#[must_use]
+pub fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// A table whose columns align: the first row is its head.
 #[must_use]
 pub fn table(rows: &[Vec<String>]) -> String {

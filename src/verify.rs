@@ -9,7 +9,7 @@ use crate::trust::h1::{self, Tree};
 use crate::trust::scan::{Scan, scan};
 use crate::trust::sha256::Hasher;
 use crate::trust::sumdb::Unproved;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 use flate2::Crc;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -365,7 +365,7 @@ fn fetch(
     tree: &mut Tree,
 ) -> Result<(), Failed> {
     let total = wanted.iter().map(|member| member.span.end - member.span.start).sum();
-    let label = format!("{} files", wanted.len());
+    let label = counted(wanted.len(), "file");
     let progress = ui.progress("downloading", &label, Some(total));
     zip.fetch(wanted, &|bytes| progress.advance(bytes), |member, content| {
         let path = h1::goroot_path(member.name.strip_prefix(prefix).unwrap_or_default());

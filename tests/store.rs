@@ -279,11 +279,11 @@ fn a_killed_install_leaves_no_toolchain() {
     assert_eq!(child.wait().unwrap().code(), None);
 
     assert_eq!(store(&machine), before);
-    assert_eq!(machine.installed(), [OTHER]);
     assert_eq!(names_in(&machine.root().join("tmp")).len(), 1);
+    assert_eq!(machine.installed(), [OTHER]);
+    machine.has_nothing_staged();
     machine.gvm_at(&GoDev::of(&[VERSION]).serve(), &["install", VERSION]).succeeded();
     machine.has_whole(VERSION);
-    machine.has_nothing_staged();
 }
 
 #[test]

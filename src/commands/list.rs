@@ -56,7 +56,10 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         Outcome::Toolchain { version, .. } => Some(version),
         _ => None,
     });
-    let default = gvm.store.default_pin().ok().flatten();
+    let default = gvm.store.default_pin().unwrap_or_else(|error| {
+        gvm.ui.warn(error);
+        None
+    });
     let default = match default {
         Some(pin) => gvm.store.choose(pin.request, &crate::platform::Platform::host())?,
         None => None,

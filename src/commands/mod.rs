@@ -18,7 +18,7 @@ pub mod verify;
 pub mod which;
 
 use crate::cli::{Cli, Command};
-use crate::config::Config;
+use crate::config::{Config, Offline};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, os};
 use crate::layout;
@@ -41,6 +41,8 @@ use std::process::ExitCode;
 pub struct Gvm {
     pub store: Store,
     pub ui: Ui,
+    /// `--offline`.
+    offline: bool,
 }
 
 /// Runs one command.
@@ -52,7 +54,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Shim(args) => Store::at(&args.root),
         _ => Store::open()?,
     };
-    let gvm = Gvm { store, ui: Ui { quiet: cli.quiet } };
+    let gvm = Gvm { store, ui: Ui { quiet: cli.quiet }, offline: cli.offline };
     // Those that a person waits for, and not what runs at every prompt. What cannot
     // be done here stops nobody who only looks.
     if matches!(
@@ -92,11 +94,25 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 impl Gvm {
     fn config(&self) -> Result<Config> {
-        Config::load(self.store.layout())
+        let mut config = Config::load(self.store.layout())?;
+        if self.offline {
+            config.offline = Some(Offline::Option);
+        }
+        Ok(config)
     }
 
     fn sources(&self) -> Result<Sources<'_>> {
         Sources::new(&self.config()?, &self.store, self.ui)
+    }
+
+    /// The error of what makes no sense without a network.
+    fn online(&self) -> Result<()> {
+        match self.config()?.offline {
+            None => Ok(()),
+            Some(offline) => {
+                Err(Error::new(Code::Network, format!("{offline}, and places are to be asked")))
+            }
+        }
     }
 
     /// The lock file beside the pin of this directory, if there are both.

@@ -8,7 +8,7 @@ use crate::pin::{self, Floor, Origin, Pin};
 use crate::platform::Platform;
 use crate::resolve::Outcome;
 use crate::trust::lockfile;
-use crate::ui::shown;
+use crate::ui::{counted, shown};
 use crate::version::{Request, Version};
 use clap_complete::ArgValueCompleter;
 use gvm_hot::System;
@@ -130,13 +130,14 @@ fn lock(gvm: &Gvm, request: Option<Request>, here: &[u8]) -> Result<()> {
             .hint(format!("write {version} there, or: gvm pin --lock {version}")));
     }
 
-    let earlier = gvm.lock_in(directory)?;
-    let made = locking::make(&sources, &gvm.ui, version, earlier.as_ref())?;
     let path = Path::new(os(directory)).join(lockfile::FILE_NAME);
+    // A link may stand for a file that this writes first.
+    let earlier = if path.exists() { gvm.lock_in(directory)? } else { None };
+    let made = locking::make(&sources, &gvm.ui, version, earlier.as_ref())?;
     write(&files::target_of(&path), made.file.to_string().as_bytes())?;
     gvm.ui.say(format_args!(
-        "locked Go {version} for {} platforms in {}",
-        made.file.trees().count(),
+        "locked Go {version} for {} in {}",
+        counted(made.file.trees().count(), "platform"),
         shown(&path)
     ));
     if !is_tool_versions {

@@ -7,6 +7,7 @@ use crate::platform::Platform;
 use crate::resolve::Outcome;
 use crate::source::Sources;
 use crate::store::{Evidence, LogRecord, Toolchain};
+use crate::ui::counted;
 use crate::ui::{self, style};
 use crate::verify::{self, Report, Verdict};
 use crate::version::Request;
@@ -213,10 +214,6 @@ fn sentence(report: &Report) -> String {
         Verdict::Unknown => "nothing tells what it has to be".into(),
     };
     format!("{style}{text}{style:#}")
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The error when something is not as it should be.

@@ -1,5 +1,9 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
+use super::forward::{self, Forward};
+use super::tls;
+use crate::config::Offline;
+use crate::error::Result as Settled;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Url, header, redirect};
 use std::cell::OnceCell;
@@ -35,7 +39,9 @@ impl std::error::Error for HttpError {}
 /// Makes requests. Nothing is set up before the first one.
 #[derive(Default)]
 pub struct Http {
-    connection: OnceCell<(tokio::runtime::Runtime, reqwest::Client)>,
+    /// What keeps it to files.
+    offline: Option<Offline>,
+    connection: OnceCell<Settled<(tokio::runtime::Runtime, reqwest::Client)>>,
 }
 
 /// An answer whose body has not been read yet.
@@ -61,6 +67,11 @@ enum Body {
 }
 
 impl Http {
+    #[must_use]
+    pub fn new(offline: Option<Offline>) -> Self {
+        Self { offline, ..Self::default() }
+    }
+
     /// Asks for a URL. An answer of whatever status is a [`Response`]; a file
     /// that is not there is a 404.
     ///
@@ -101,7 +112,13 @@ impl Http {
         let parsed = Url::parse(url).map_err(|_| HttpError("that is no URL".into()))?;
         match parsed.scheme() {
             "file" => self.open_file(&parsed),
-            "http" | "https" => self.request(parsed, with),
+            "http" | "https" => {
+                let response = self.request(parsed.clone(), with)?;
+                match forward::refusal(&parsed, response.status) {
+                    Some(why) => Err(HttpError(why)),
+                    None => Ok(response),
+                }
+            }
             scheme => Err(HttpError(format!("{scheme}:// is no way to download"))),
         }
     }
@@ -158,24 +175,38 @@ impl Http {
     }
 
     fn connection(&self) -> Result<&(tokio::runtime::Runtime, reqwest::Client), HttpError> {
-        if let Some(connection) = self.connection.get() {
-            return Ok(connection);
+        // Nobody sends anything without a connection.
+        if let Some(offline) = self.offline {
+            return Err(HttpError(offline.to_string()));
         }
-        // Fails when one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(redirect::Policy::custom(follow))
-            .build()
-            .map_err(|error| sentence(&error))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| HttpError(error.to_string()))?;
-        Ok(self.connection.get_or_init(|| (runtime, client)))
+        let connection = self.connection.get_or_init(connect).as_ref();
+        connection.map_err(|error| HttpError(error.message().into()))
     }
+
+    /// The error when nothing can be asked, of anybody, for a setting that cannot be
+    /// used. It is known once something was to be asked.
+    pub(super) fn usable(&self) -> Settled<()> {
+        match self.connection.get() {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn connect() -> Settled<(tokio::runtime::Runtime, reqwest::Client)> {
+    // Fails when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("gvm/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(redirect::Policy::custom(follow));
+    if let Some(proxy) = Forward::from_environment()?.proxy() {
+        builder = builder.proxy(proxy);
+    }
+    let client = tls::client(builder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok((runtime, client))
 }
 
 /// Follows redirects, but never from TLS to plain text.
@@ -269,6 +300,9 @@ impl Response<'_> {
 
 /// An error of the network as a clause for people.
 fn sentence(error: &reqwest::Error) -> HttpError {
+    if let Some(why) = tls::distrust(error) {
+        return HttpError(why);
+    }
     let mut causes = Vec::new();
     // Not the error itself, which names the URL.
     let mut at = std::error::Error::source(error);
@@ -277,6 +311,9 @@ fn sentence(error: &reqwest::Error) -> HttpError {
         at = cause.source();
     }
     let all = causes.join(": ").to_lowercase();
+    if let Some(why) = forward::trouble(error, &all) {
+        return HttpError(why);
+    }
     let deepest = causes.pop().unwrap_or_else(|| "the request failed".into());
     let deepest = gvm_hot::path::display(deepest.as_bytes()).to_string();
     HttpError(if all.contains("certificate") {
@@ -292,6 +329,15 @@ fn sentence(error: &reqwest::Error) -> HttpError {
     } else {
         deepest
     })
+}
+
+/// The cause at the end of a chain.
+pub(super) fn deepest(error: &dyn std::error::Error) -> String {
+    let mut at = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
 }
 
 /// A URL as it may be shown: without user and password, even where it is none.

@@ -3,16 +3,18 @@
 mod cache;
 mod checksums;
 mod flat;
+mod forward;
 mod go_dev;
 pub mod http;
 pub mod measure;
 pub mod mirrors;
 mod proxy;
 mod ranged;
+mod tls;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
-use crate::config::{self, Config, Require};
+use crate::config::{self, Config, Offline, Require};
 use crate::error::{Code, Error, Result};
 use crate::goenv;
 use crate::platform::Platform;
@@ -112,6 +114,7 @@ pub struct Sources<'a> {
     store: &'a Store,
     ui: Ui,
     sources: Vec<Source>,
+    offline: Option<Offline>,
     /// The least evidence that is accepted.
     pub require: Require,
     /// The module proxies, which relay the checksum database as well.
@@ -136,7 +139,8 @@ impl<'a> Sources<'a> {
         };
         let sources: Vec<_> = mirrors::configured(config)?.into_iter().map(source).collect();
         Ok(Self {
-            http: Http::default(),
+            http: Http::new(config.offline),
+            offline: config.offline,
             proxy: ModuleProxy::new(goenv::goproxy(store)?)?,
             gosumdb: goenv::gosumdb(store)?,
             require: config.require,
@@ -163,6 +167,7 @@ impl<'a> Sources<'a> {
                 Source::Proxy(proxy) => (proxy.list(&self.http, self.store), true),
                 Source::GoProxy => (self.proxy.list(&self.http, self.store), true),
             };
+            self.http.usable()?;
             match listed {
                 Ok(listed) => {
                     known.catalog.merge(listed.catalog);
@@ -188,7 +193,10 @@ impl<'a> Sources<'a> {
             if reasons.is_empty() {
                 reasons.extend(self.flats().map(Flat::lists_nothing));
             }
-            return Err(nowhere("no source tells which releases of Go there are", &reasons));
+            let offline = self.offline_for("the list of Go's releases", &reasons);
+            return Err(offline.unwrap_or_else(|| {
+                nowhere("no source tells which releases of Go there are", &reasons)
+            }));
         }
         Ok(known)
     }
@@ -304,6 +312,7 @@ impl<'a> Sources<'a> {
                 Source::Proxy(proxy) => proxy.offer(&self.http, version, platform),
                 Source::GoProxy => self.proxy.offer(&self.http, version, platform),
             };
+            self.http.usable()?;
             let passed = match offer {
                 Ok(offer) => {
                     let place = http::host(&offer.url);
@@ -318,7 +327,9 @@ impl<'a> Sources<'a> {
             self.tell(&passed);
             reasons.push(passed);
         }
-        Err(nowhere(&format!("Go {version} for {platform} could not be had"), &reasons))
+        let what = format!("Go {version} for {platform}");
+        let offline = self.offline_for(&what, &reasons);
+        Err(offline.unwrap_or_else(|| nowhere(&format!("{what} could not be had"), &reasons)))
     }
 
     /// The module zip of a toolchain at the first proxy that answers ranges.
@@ -334,7 +345,7 @@ impl<'a> Sources<'a> {
     /// What Go's checksum database records of a toolchain, proved.
     ///
     /// # Errors
-    /// [`Failure::Here`] when GOSUMDB cannot be used; else why there is no proof.
+    /// [`Failure::Here`] when GOSUMDB or a setting of the network cannot be used; else why there is no proof.
     pub fn recorded(
         &self,
         version: Version,
@@ -353,7 +364,9 @@ impl<'a> Sources<'a> {
             transport: &Checksums::new(&self.http, self.proxies(), &database),
             database: &database,
         };
-        Ok(client.lookup(version, platform))
+        let record = client.lookup(version, platform);
+        self.http.usable()?;
+        Ok(record)
     }
 
     /// The module proxies in the order in which they are asked for records: those of
@@ -382,8 +395,34 @@ impl<'a> Sources<'a> {
         catalog
     }
 
+    /// The error when it was `--offline` that kept a source from being asked.
+    fn offline_for(&self, needed: &str, reasons: &[PassedOver]) -> Option<Error> {
+        let offline = self.offline?;
+        let (kept_back, others): (Vec<_>, Vec<_>) =
+            reasons.iter().partition(|passed| self.is_kept_back(passed));
+        if kept_back.is_empty() || others.iter().any(|passed| passed.code == Code::Refused) {
+            return None;
+        }
+        let message = format!("{offline}, and {needed} would have to be downloaded");
+        let error = Error::new(Code::Network, message);
+        let error = others.iter().fold(error, |error, passed| error.hint(&passed.reason));
+        Some(error.hint("to take a file instead: gvm install --from FILE --sha256 DIGEST"))
+    }
+
+    /// Whether a source was passed over for being offline alone.
+    fn is_kept_back(&self, passed: &PassedOver) -> bool {
+        self.offline.is_some_and(|offline| {
+            let why = offline.to_string();
+            passed.reason.split("; ").all(|reason| reason.ends_with(&why))
+        })
+    }
+
     /// One line for each source that is passed over.
     fn tell(&self, passed: &PassedOver) {
+        // That is one reason, whatever the source, and the error says it.
+        if self.is_kept_back(passed) {
+            return;
+        }
         let mut told = self.told.borrow_mut();
         if !told.contains(&passed.reason) {
             match passed.code {

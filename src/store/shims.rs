@@ -49,7 +49,7 @@ pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Re
     // Where a shim finds gvm when a version is missing. It is there before the
     // shims are, which tell whether a refresh came to its end.
     let gvm = env::current_exe()?.into_os_string().into_encoded_bytes();
-    if fs_err::read(gvm_path).ok().as_deref() != Some(&gvm) {
+    if files::read(gvm_path, 64 << 10).ok().flatten().as_deref() != Some(&gvm) {
         files::replace(gvm_path, &gvm, None)?;
     }
 

@@ -80,8 +80,11 @@ fn private() -> Option<std::fs::Permissions> {
 }
 
 /// The mirror whose settings the go command was given.
-pub(super) fn mirror_of(gvm: &Gvm) -> Option<String> {
-    Memory::read(gvm).ok().flatten().map(|memory| memory.mirror)
+///
+/// # Errors
+/// What was noted of it cannot be read.
+pub(super) fn mirror_of(gvm: &Gvm) -> Result<Option<String>> {
+    Ok(Memory::read(gvm)?.map(|memory| memory.mirror))
 }
 
 /// A go command that can be run, and what was done to its settings.
@@ -186,7 +189,7 @@ pub(super) fn set(gvm: &Gvm, mut go: Go, place: &Place) -> Result<()> {
     let mut memory = go.memory.take().unwrap_or_default();
     memory.mirror = place.name.clone();
     for (name, value) in wanted {
-        let stored = goenv::stored(name);
+        let stored = goenv::stored(name)?;
         let is_ours = |change: &Change| stored.as_deref() == Some(&change.ours);
         let earlier = memory.variables.get(name).filter(|change| is_ours(change)).cloned();
         match (value, earlier) {
@@ -215,7 +218,7 @@ pub(super) fn undo(gvm: &Gvm) -> Result<bool> {
     let Some(memory) = Memory::read(gvm)? else { return Ok(false) };
     let go = Go::find(gvm)?;
     for (name, change) in &memory.variables {
-        let stored = goenv::stored(name);
+        let stored = goenv::stored(name)?;
         if stored.as_deref() == Some(&change.ours) {
             go.change(gvm, name, change.before.as_deref())?;
         } else if stored != change.before {

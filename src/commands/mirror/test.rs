@@ -50,6 +50,7 @@ struct RowJson<'a> {
 }
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
+    gvm.online()?;
     let places: Vec<Place> = match args.places.as_slice() {
         [] => rows(gvm)?.into_iter().map(|Row { place, .. }| place).collect(),
         named => named.iter().map(|named| place(gvm, named)).collect::<Result<_>>()?,

@@ -43,6 +43,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     }
     let wrong = |why| Error::new(Code::Usage, why).hint(mirrors::accepted());
     let (place, stored) = if test::is_bare_url(&args.place) {
+        gvm.online()?;
         let layout = measure::layout_of(&args.place, &gvm.store)?;
         let place = mirrors::at(layout, &args.place).map_err(wrong)?;
         let stored = match place.run_by {
@@ -106,7 +107,11 @@ fn tell_order(gvm: &Gvm) -> Result<()> {
 
 /// The go command keeps the mirror that it was given.
 fn tell_go(gvm: &Gvm, place: &Place) {
-    if let Some(mirror) = go::mirror_of(gvm).filter(|mirror| *mirror != place.name) {
+    let mirror = go::mirror_of(gvm).unwrap_or_else(|error| {
+        gvm.ui.warn(error);
+        None
+    });
+    if let Some(mirror) = mirror.filter(|mirror| *mirror != place.name) {
         gvm.ui.say(format_args!(
             "the go command still has the settings of {mirror}; to change them too: add --go"
         ));
