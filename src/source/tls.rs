@@ -44,6 +44,10 @@ pub(super) fn client(builder: ClientBuilder) -> Result<reqwest::Client> {
         if !why.contains("No CA certificates") {
             return Error::from(io::Error::other(why)).context("TLS cannot be set up");
         }
+        // They may be there, and no file can be opened any more.
+        if let Err(error) = env::current_exe().and_then(fs_err::File::open) {
+            return error.into();
+        }
         let message = "this machine knows no certificate authority, and could trust no server";
         Error::new(Code::Failure, message)
             .hint("to have those that all systems have, install the package ca-certificates")

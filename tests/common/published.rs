@@ -2,6 +2,7 @@
 //! in a directory.
 
 use super::archives::{self, File};
+use super::log::part;
 use super::server::{Answer, Request, Server};
 use super::{Ended, GVM, Machine, run};
 use gvm::platform::Platform;
@@ -151,7 +152,7 @@ impl Modules {
     /// A proxy with a sentence of its own for what it does not have.
     fn answer(&self, request: &Request) -> Answer {
         match self.files.get(request.path.trim_start_matches('/')) {
-            Some(content) => Answer::ok(content.clone()),
+            Some(content) => part(request, content).unwrap_or_else(|| Answer::ok(content.clone())),
             None => Answer::new(404, "text/plain; charset=utf-8", "not found: no such toolchain\n"),
         }
     }
