@@ -1,11 +1,13 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
 use super::forward::{self, Forward};
+use super::patience::Patience;
 use super::tls;
+use super::transfer::{Transfer, content_range};
 use crate::config::Offline;
 use crate::error::Result as Settled;
 use bytes::Bytes;
-use reqwest::{RequestBuilder, Url, header, redirect};
+use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
 use std::cell::OnceCell;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
@@ -20,27 +22,37 @@ const FILE_CHUNK: usize = 256 << 10;
 
 /// Why a URL gave nothing, in a clause that goes behind its host.
 #[derive(Debug, Clone)]
-pub struct HttpError(String);
+pub struct HttpError {
+    why: String,
+    /// It may be better the next time.
+    pub(super) is_passing: bool,
+}
 
 impl HttpError {
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
+        Self { why: why.into(), is_passing: false }
+    }
+
+    /// One that may not be there the next time.
+    pub(super) fn passing(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_passing: true }
     }
 }
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.why)
     }
 }
 
 impl std::error::Error for HttpError {}
 
-/// Makes requests. Nothing is set up before the first one.
+/// Makes requests, by default each of them once. Nothing is set up before the first.
 #[derive(Default)]
 pub struct Http {
     /// What keeps it to files.
     offline: Option<Offline>,
+    patience: Patience,
     connection: OnceCell<Settled<(tokio::runtime::Runtime, reqwest::Client)>>,
 }
 
@@ -61,7 +73,7 @@ pub struct Response<'a> {
 }
 
 enum Body {
-    Http(Box<reqwest::Response>),
+    Http(Box<Transfer>),
     File(fs_err::File),
     None,
 }
@@ -69,7 +81,7 @@ enum Body {
 impl Http {
     #[must_use]
     pub fn new(offline: Option<Offline>) -> Self {
-        Self { offline, ..Self::default() }
+        Self { offline, patience: Patience::of_a_command(), ..Self::default() }
     }
 
     /// Asks for a URL. An answer of whatever status is a [`Response`]; a file
@@ -78,7 +90,7 @@ impl Http {
     /// # Errors
     /// There is no answer.
     pub fn get(&self, url: &str, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
-        self.ask(url, |request| match etag {
+        self.ask(url, None, |request| match etag {
             Some(etag) => request.header(header::IF_NONE_MATCH, etag),
             None => request,
         })
@@ -90,12 +102,13 @@ impl Http {
     /// # Errors
     /// As [`Http::get`].
     pub fn get_range(&self, url: &str, first: u64, last: u64) -> Result<Response<'_>, HttpError> {
-        let mut response = self
-            .ask(url, |request| request.header(header::RANGE, format!("bytes={first}-{last}")))?;
+        let mut response = self.ask(url, Some((first, last)), |request| {
+            request.header(header::RANGE, format!("bytes={first}-{last}"))
+        })?;
         if let Body::File(file) = &mut response.body {
             let length = response.length.unwrap_or_default();
             let part = length.min(last.saturating_add(1)).saturating_sub(first);
-            file.seek(SeekFrom::Start(first)).map_err(|e| HttpError(e.to_string()))?;
+            file.seek(SeekFrom::Start(first)).map_err(|e| HttpError::new(e.to_string()))?;
             response.status = if part == 0 { 416 } else { 206 };
             response.total = response.length;
             response.left = part;
@@ -107,24 +120,25 @@ impl Http {
     fn ask(
         &self,
         url: &str,
-        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        range: Option<(u64, u64)>,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response<'_>, HttpError> {
-        let parsed = Url::parse(url).map_err(|_| HttpError("that is no URL".into()))?;
+        let parsed = Url::parse(url).map_err(|_| HttpError::new("that is no URL"))?;
         match parsed.scheme() {
             "file" => self.open_file(&parsed),
             "http" | "https" => {
-                let response = self.request(parsed.clone(), with)?;
+                let response = self.request(&parsed, range, with)?;
                 match forward::refusal(&parsed, response.status) {
-                    Some(why) => Err(HttpError(why)),
+                    Some(why) => Err(HttpError::new(why)),
                     None => Ok(response),
                 }
             }
-            scheme => Err(HttpError(format!("{scheme}:// is no way to download"))),
+            scheme => Err(HttpError::new(format!("{scheme}:// is no way to download"))),
         }
     }
 
     fn open_file(&self, url: &Url) -> Result<Response<'_>, HttpError> {
-        let path = url.to_file_path().map_err(|()| HttpError("that names no file".into()))?;
+        let path = url.to_file_path().map_err(|()| HttpError::new("that names no file"))?;
         let mut response = Response {
             http: self,
             status: 200,
@@ -143,20 +157,36 @@ impl Http {
             }
             Ok(_) => response.status = 404,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => response.status = 404,
-            Err(error) => return Err(HttpError(error.to_string())),
+            Err(error) => return Err(HttpError::new(error.to_string())),
         }
         Ok(response)
     }
 
+    /// Asks, and again where that may help. A `range` is that of `with`.
     fn request(
         &self,
-        url: Url,
-        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        url: &Url,
+        range: Option<(u64, u64)>,
+        with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response<'_>, HttpError> {
-        let (runtime, client) = self.connection()?;
-        let request = with(client.get(url));
-        let answer =
-            runtime.block_on(async { request.send().await }).map_err(|error| sentence(&error))?;
+        let mut before = 0;
+        let mut answer = self.send(url, &with);
+        loop {
+            let pause = match &answer {
+                Err(error) if error.is_passing => None,
+                Ok(answer) => match TriedAgain::of(answer) {
+                    TriedAgain::Later(pause) => pause,
+                    TriedAgain::Never => break,
+                },
+                Err(_) => break,
+            };
+            if !self.tries_again(before, pause) {
+                break;
+            }
+            before += 1;
+            answer = self.send(url, &with);
+        }
+        let answer = answer?;
         let header = |name| {
             answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
         };
@@ -164,23 +194,45 @@ impl Http {
             http: self,
             status: answer.status().as_u16(),
             length: answer.content_length(),
-            total: header(header::CONTENT_RANGE)
-                .and_then(|range| range.rsplit('/').next()?.parse().ok()),
+            total: content_range(answer.headers()).and_then(|(_, total)| total),
             content_type: header(header::CONTENT_TYPE).unwrap_or_default(),
             etag: header(header::ETAG),
-            body: Body::Http(Box::new(answer)),
+            body: Body::Http(Box::new(Transfer::new(answer, url.clone(), range))),
             received: 0,
             left: u64::MAX,
         })
     }
 
+    /// Asks once.
+    pub(super) fn send(
+        &self,
+        url: &Url,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<reqwest::Response, HttpError> {
+        let (_, client) = self.connection()?;
+        let request = with(client.get(url.clone()));
+        self.wait_for(async { request.send().await })?.map_err(|error| sentence(&error))
+    }
+
+    /// # Errors
+    /// There is no connection to wait for.
+    pub(super) fn wait_for<T>(&self, answer: impl Future<Output = T>) -> Result<T, HttpError> {
+        Ok(self.connection()?.0.block_on(answer))
+    }
+
+    /// Waits until a question may be put again, which `before` times in a row was of
+    /// no use; `false` when it was put often enough.
+    pub(super) fn tries_again(&self, before: u32, asked: Option<Duration>) -> bool {
+        self.patience.wait(before, asked)
+    }
+
     fn connection(&self) -> Result<&(tokio::runtime::Runtime, reqwest::Client), HttpError> {
         // Nobody sends anything without a connection.
         if let Some(offline) = self.offline {
-            return Err(HttpError(offline.to_string()));
+            return Err(HttpError::new(offline.to_string()));
         }
         let connection = self.connection.get_or_init(connect).as_ref();
-        connection.map_err(|error| HttpError(error.message().into()))
+        connection.map_err(|error| HttpError::new(error.message()))
     }
 
     /// The error when nothing can be asked, of anybody, for a setting that cannot be
@@ -234,25 +286,12 @@ impl Response<'_> {
             Body::File(file) => {
                 let mut buffer =
                     vec![0; FILE_CHUNK.min(self.left.try_into().unwrap_or(FILE_CHUNK))];
-                let length = file.read(&mut buffer).map_err(|e| HttpError(e.to_string()))?;
+                let length = file.read(&mut buffer).map_err(|e| HttpError::new(e.to_string()))?;
                 buffer.truncate(length);
                 self.left -= length as u64;
                 (length > 0).then(|| Bytes::from(buffer))
             }
-            Body::Http(answer) => {
-                let (runtime, _) = self.http.connection()?;
-                match runtime.block_on(async { answer.chunk().await }) {
-                    Ok(chunk) => chunk,
-                    Err(error) => {
-                        let why = sentence(&error);
-                        let of = self.length.map_or_else(String::new, |all| format!(" of {all}"));
-                        let received = self.received;
-                        return Err(HttpError(format!(
-                            "the transfer broke off after {received}{of} bytes: {why}"
-                        )));
-                    }
-                }
-            }
+            Body::Http(transfer) => transfer.chunk(self.http)?,
         };
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(chunk)
@@ -267,7 +306,12 @@ impl Response<'_> {
         while let Some(chunk) = self.chunk()? {
             body.extend_from_slice(&chunk);
             if body.len() > limit {
-                return Err(HttpError(format!("the answer is larger than {limit} bytes")));
+                return Err(HttpError::new(format!("the answer is larger than {limit} bytes")));
+            }
+            if let Body::Http(transfer) = &self.body
+                && transfer.is_overdue(limit)
+            {
+                return Err(HttpError::new("it does not send its answer in time"));
             }
         }
         Ok(body)
@@ -298,10 +342,35 @@ impl Response<'_> {
     }
 }
 
-/// An error of the network as a clause for people.
-fn sentence(error: &reqwest::Error) -> HttpError {
+/// Whether a question may have another answer in a moment.
+pub(super) enum TriedAgain {
+    Never,
+    /// And after how long the server says so.
+    Later(Option<Duration>),
+}
+
+impl TriedAgain {
+    pub(super) fn of(answer: &reqwest::Response) -> Self {
+        match answer.status() {
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => {
+                let asked = answer.headers().get(header::RETRY_AFTER);
+                let seconds = asked.and_then(|value| value.to_str().ok()?.parse().ok());
+                Self::Later(seconds.map(Duration::from_secs))
+            }
+            _ => Self::Never,
+        }
+    }
+}
+
+/// An error of the network as a clause for people. A connection that broke is passing;
+/// one that never was, or on which nothing came, is a reason to ask somebody else.
+pub(super) fn sentence(error: &reqwest::Error) -> HttpError {
     if let Some(why) = tls::distrust(error) {
-        return HttpError(why);
+        return HttpError::new(why);
     }
     let mut causes = Vec::new();
     // Not the error itself, which names the URL.
@@ -312,11 +381,12 @@ fn sentence(error: &reqwest::Error) -> HttpError {
     }
     let all = causes.join(": ").to_lowercase();
     if let Some(why) = forward::trouble(error, &all) {
-        return HttpError(why);
+        return HttpError::new(why);
     }
     let deepest = causes.pop().unwrap_or_else(|| "the request failed".into());
     let deepest = gvm_hot::path::display(deepest.as_bytes()).to_string();
-    HttpError(if all.contains("certificate") {
+    let is_passing = !error.is_connect() && !error.is_timeout() && !error.is_redirect();
+    let why = if all.contains("certificate") {
         format!("its certificate is not trusted: {deepest}")
     } else if all.contains("dns") || all.contains("lookup") {
         "its name cannot be resolved".into()
@@ -328,7 +398,8 @@ fn sentence(error: &reqwest::Error) -> HttpError {
         format!("it cannot be reached: {deepest}")
     } else {
         deepest
-    })
+    };
+    HttpError { why, is_passing }
 }
 
 /// The cause at the end of a chain.

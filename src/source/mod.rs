@@ -8,9 +8,11 @@ mod go_dev;
 pub mod http;
 pub mod measure;
 pub mod mirrors;
+mod patience;
 mod proxy;
 mod ranged;
 mod tls;
+mod transfer;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
