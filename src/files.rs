@@ -14,7 +14,21 @@ use std::path::{Path, PathBuf};
 pub fn replace(file: &Path, content: &[u8], permissions: Option<Permissions>) -> io::Result<()> {
     let directory = file.parent().unwrap_or(file);
     sweep(directory);
-    let mut new = temporary_beside(directory)?;
+    replace_from(directory, file, content, permissions)
+}
+
+/// As [`replace`], by way of `directory`, which is on the same file system: so one
+/// [`sweep`] of it cleans up for many places.
+///
+/// # Errors
+/// `directory` or that of `file`, which have to be there, cannot be written.
+pub fn replace_from(
+    directory: &Path,
+    file: &Path,
+    content: &[u8],
+    permissions: Option<Permissions>,
+) -> io::Result<()> {
+    let mut new = temporary_in(directory)?;
     new.write_all(content)?;
     if let Some(permissions) = permissions.or_else(readable_by_all) {
         new.as_file().set_permissions(permissions)?;
@@ -27,7 +41,7 @@ pub fn replace(file: &Path, content: &[u8], permissions: Option<Permissions>) ->
 const NEW: &str = ".gvm-new-";
 
 /// A new file whose lock tells other processes that it is not left over.
-fn temporary_beside(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
+fn temporary_in(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     loop {
         let new = tempfile::Builder::new().prefix(NEW).tempfile_in(directory)?;
         // Some file systems have no locks: nothing is swept there.
@@ -50,8 +64,9 @@ fn is_linked(_: &std::fs::File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Removes what processes left here that were killed while they replaced a file.
-fn sweep(directory: &Path) {
+/// Removes what processes left here that were killed while they replaced a file, or
+/// were not allowed to clean up.
+pub fn sweep(directory: &Path) {
     for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes());
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {

@@ -71,6 +71,19 @@ fn what_was_proved_is_proved_again_offline() {
 }
 
 #[test]
+fn what_could_not_be_cleaned_up_beside_the_records_goes_with_the_next_proof() {
+    let machine = Machine::new();
+    let proxy = Proxy::new(Log::new(&h1()));
+    proxy.install(&machine).succeeded();
+    // As a file system leaves it that became read-only between writing and renaming.
+    let left = machine.root().join("checksums/sums.example/.gvm-new-x");
+    fs::write(&left, "go.sum database tree\n").unwrap();
+    // Nothing is written there this time: all is known.
+    proxy.install(&machine).succeeded();
+    assert!(!left.exists());
+}
+
+#[test]
 fn without_the_database_a_module_zip_is_refused_and_the_policy_can_take_it() {
     let machine = Machine::new();
     let mut log = Log::new(&h1());

@@ -64,9 +64,14 @@ pub enum ArchiveError {
 
 impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The readers' own words may have bytes of the archive in them.
         match self {
-            Self::Damaged(what) => write!(f, "the archive is damaged: {what}"),
-            Self::Hostile(what) => write!(f, "the archive is not one of Go's: {what}"),
+            Self::Damaged(what) => {
+                write!(f, "the archive is damaged: {}", display(what.as_bytes()))
+            }
+            Self::Hostile(what) => {
+                write!(f, "the archive is not one of Go's: {}", display(what.as_bytes()))
+            }
             Self::Sink(error) => error.fmt(f),
         }
     }

@@ -54,6 +54,11 @@ impl Catalog {
         self.releases.get(&version)
     }
 
+    /// All of them, oldest first.
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        self.releases.values()
+    }
+
     /// The versions that exist for a platform, oldest first.
     pub fn versions<'a>(
         &'a self,

@@ -420,10 +420,11 @@ pub fn shown(url: &str) -> String {
         Ok(_) => url[start..].find('/').map_or(url.len(), |at| start + at),
         Err(_) => url.len(),
     };
-    match url[start..end].rfind('@') {
+    let shown = match url[start..end].rfind('@') {
         Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]),
         None => url.into(),
-    }
+    };
+    gvm_hot::path::display(shown.as_bytes()).to_string()
 }
 
 /// The part of a URL that people know a place by.

@@ -15,7 +15,7 @@ use crate::ui::{self, shown};
 use crate::version::Version;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -141,6 +141,7 @@ impl<T: Transport> Client<'_, T> {
     /// # Errors
     /// [`Unproved`].
     pub fn lookup(&self, version: Version, platform: &Platform) -> Result<Record, Unproved> {
+        files::sweep(&self.cache);
         let module_version = module_version(version, platform);
         let kept = self.cache.join("lookup").join(&module_version);
         // Its head was held against the newest one when it came; what came since
@@ -162,7 +163,7 @@ impl<T: Transport> Client<'_, T> {
         })?;
         let (record, answered) = self.believe(&answer, &module_version)?;
         self.advance(&answered)?;
-        let _ = keep(&kept, &answer);
+        let _ = self.keep(&kept, &answer);
         Ok(record)
     }
 
@@ -233,7 +234,7 @@ impl<T: Transport> Client<'_, T> {
         let (head, file) = (*head, self.cache.join("latest"));
         // Without it, a log that forks would not be noticed.
         let remember = || {
-            if let Err(error) = keep(&file, note.as_bytes()) {
+            if let Err(error) = self.keep(&file, note.as_bytes()) {
                 ui::warn(format_args!("the newest tree head cannot be kept: {error}"));
             }
         };
@@ -266,7 +267,7 @@ impl<T: Transport> Client<'_, T> {
                 let mut both = kept.into_bytes();
                 both.push(b'\n');
                 both.extend_from_slice(note.as_bytes());
-                let kept = match keep(&evidence, &both) {
+                let kept = match self.keep(&evidence, &both) {
                     Ok(()) => format!("both are kept in {}", shown(&evidence)),
                     Err(error) => format!("they could not be kept: {error}"),
                 };
@@ -290,7 +291,7 @@ impl<T: Transport> Client<'_, T> {
     ) -> Result<(), ProofError<Unanswered>> {
         let tiles = |use_cache| Tiles {
             transport: self.transport,
-            directory: self.cache.join("tile"),
+            cache: self.cache.clone(),
             use_cache,
             read: Default::default(),
         };
@@ -312,6 +313,10 @@ impl<T: Transport> Client<'_, T> {
         result
     }
 
+    fn keep(&self, file: &Path, content: &[u8]) -> std::io::Result<()> {
+        keep(&self.cache, file, content)
+    }
+
     fn named(&self, what: &str, error: ProofError<Unanswered>) -> Unproved {
         let name = &self.database.verifier.name;
         match error {
@@ -329,18 +334,20 @@ fn decimal(text: &str) -> Option<u64> {
     is_plain.then(|| text.parse().ok())?
 }
 
-/// What is kept saves a question the next time.
-fn keep(file: &Path, content: &[u8]) -> std::io::Result<()> {
-    fs_err::create_dir_all(file.parent().unwrap_or(file))?;
-    files::replace(file, content, None)
+/// What is kept saves a question the next time. It comes by way of the cache's own
+/// directory, where the next lookup sweeps: most of these files are written once.
+fn keep(cache: &Path, file: &Path, content: &[u8]) -> std::io::Result<()> {
+    fs_err::create_dir_all(file.parent().unwrap_or(cache))?;
+    files::replace_from(cache, file, content, None)
 }
 
 /// Tiles of 256 hashes: those that are kept, and those that were fetched.
 struct Tiles<'a, T> {
     transport: &'a T,
-    directory: PathBuf,
+    /// The cache of the client: tiles are in `tile/`.
+    cache: PathBuf,
     use_cache: bool,
-    read: std::cell::RefCell<HashMap<String, Vec<u8>>>,
+    read: std::cell::RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 /// The tiles of a tree of that size.
@@ -358,8 +365,12 @@ impl<'b, T: Transport> Tiles<'b, T> {
     /// place of those that did not.
     fn keep(&self) {
         for (path, content) in self.read.borrow().iter() {
-            let _ = keep(&self.directory.join(path), content);
+            let _ = keep(&self.cache, &self.file(path), content);
         }
+    }
+
+    fn file(&self, path: &str) -> PathBuf {
+        self.cache.join("tile").join(path)
     }
 
     /// The hashes of a tile, at least `width` of them.
@@ -373,7 +384,7 @@ impl<'b, T: Transport> Tiles<'b, T> {
                 return Ok(content.clone());
             }
             if self.use_cache
-                && let Ok(Some(content)) = files::read(&self.directory.join(name), MAX_ANSWER)
+                && let Ok(Some(content)) = files::read(&self.file(name), MAX_ANSWER)
                 && enough(&content)
             {
                 return Ok(content);
@@ -499,7 +510,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let tiles = Tiles {
             transport: &served,
-            directory: cache.path().into(),
+            cache: cache.path().into(),
             use_cache: true,
             read: RefCell::default(),
         };
@@ -519,7 +530,7 @@ mod tests {
         let asked = *served.asked.borrow();
         let offline = Tiles {
             transport: &served,
-            directory: cache.path().into(),
+            cache: cache.path().into(),
             use_cache: true,
             read: RefCell::default(),
         };
@@ -537,7 +548,7 @@ mod tests {
         };
         let tiles = Tiles {
             transport: &served,
-            directory: PathBuf::from("/nonexistent"),
+            cache: PathBuf::from("/nonexistent"),
             use_cache: true,
             read: RefCell::default(),
         };
