@@ -387,7 +387,7 @@ fn what_the_go_command_accepts_is_accepted_and_what_it_refuses_is_refused() {
         let verifier = proxy.log.lock().unwrap().verifier();
         break_it(&mut proxy.log.lock().unwrap());
         // The key that is known is the one from before.
-        let own = format!("{verifier} {}", proxy.server.url());
+        let own = format!("{verifier} {}/sumdb/sums.example", proxy.server.url());
         let variables: Vec<_> = variables
             .iter()
             .map(|&(name, value)| (name, if value.is_empty() { own.as_str() } else { value }))
@@ -399,4 +399,29 @@ fn what_the_go_command_accepts_is_accepted_and_what_it_refuses_is_refused() {
         assert_eq!(ended.code == 0, is_accepted, "gvm and {what}: {ended:?}");
         assert_eq!(machine.installed().len(), usize::from(is_accepted), "{what}");
     }
+}
+
+#[test]
+fn a_url_in_gosumdb_is_asked_in_place_of_the_proxies_as_the_go_command_does() {
+    let log = Log::new(&h1());
+    let verifier = log.verifier();
+    let database = Server::start(move |request| log.answer(&request.path));
+    let proxy = Proxy::new(Log::new(&h1()));
+    let machine = Machine::new();
+    let gosumdb = format!("{verifier} {}/", database.url());
+    let variables = [("GOSUMDB", gosumdb.as_str())];
+    let (by_go, told) = go_takes_it(&machine, &proxy, &variables);
+    assert!(by_go, "{told:?}");
+    let relayed = || proxy.server.requests().iter().any(|r| r.path.starts_with("/sumdb/"));
+    assert!(!relayed(), "{:?}", proxy.server.requests());
+    let asked = database.requests().len();
+    let mut command = proxy.command(&machine, &["install", VERSION]);
+    run(command.env("GVM_REQUIRE", "checksum-database").envs(variables)).succeeded();
+    assert!(!relayed() && database.requests().len() > asked, "{:?}", proxy.server.requests());
+    // Nor when it does not answer.
+    let gosumdb = format!("{verifier} {}", common::server::closed_port());
+    let other = Machine::new();
+    let mut command = proxy.command(&other, &["install", VERSION]);
+    run(command.env("GVM_REQUIRE", "checksum-database").env("GOSUMDB", gosumdb)).failed(5);
+    assert!(!relayed());
 }

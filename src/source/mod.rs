@@ -363,7 +363,7 @@ impl<'a> Sources<'a> {
         let _lock = self.store.lock_checksums(&self.ui)?;
         let client = sumdb::Client {
             cache: self.store.checksums().join(&database.verifier.name),
-            transport: &Checksums::new(&self.http, self.proxies(), &database),
+            transport: &Checksums::new(&self.http, self.relays(&database), &database),
             database: &database,
         };
         let record = client.lookup(version, platform);
@@ -371,9 +371,12 @@ impl<'a> Sources<'a> {
         Ok(record)
     }
 
-    /// The module proxies in the order in which they are asked for records: those of
-    /// the settings, then GOPROXY's.
-    fn proxies(&self) -> Vec<&ModuleProxy> {
+    /// The module proxies in the order in which they are asked for a database's records:
+    /// those of the settings, then GOPROXY's.
+    fn relays(&self, database: &Database) -> Vec<&ModuleProxy> {
+        if database.is_named {
+            return Vec::new();
+        }
         let named = self.sources.iter().filter_map(|source| match source {
             Source::Proxy(proxy) => Some(proxy),
             _ => None,

@@ -35,6 +35,9 @@ pub struct Database {
     pub verifier: Verifier,
     /// Without a closing slash.
     pub direct_url: String,
+    /// The user names the URL: then no module proxy is asked for records (cmd/go,
+    /// modfetch.dbDial).
+    pub is_named: bool,
 }
 
 impl Database {
@@ -58,11 +61,12 @@ impl Database {
         let verifier = Verifier::parse(key).ok_or_else(|| {
             format!("`{}` is neither a known name nor a key", display(name.as_bytes()))
         })?;
-        let direct_url = match url.or(alias_url) {
+        let named = url.or(alias_url);
+        let direct_url = match named {
             Some(url) => url.trim_end_matches('/').to_string(),
             None => format!("https://{}", verifier.name),
         };
-        Ok(Some(Self { verifier, direct_url }))
+        Ok(Some(Self { verifier, direct_url, is_named: named.is_some() }))
     }
 }
 
