@@ -436,6 +436,11 @@ fn when_no_mirror_answers_the_exit_code_is_that_of_the_network() {
     let closed = format!("flat+{}", closed_port());
     let failed = machine.gvm(&["mirror", "test", &closed]).failed(6);
     assert!(failed.stdout.contains("cannot be reached"), "{failed:?}");
+    failed.saying(&["gvm: error: it does not answer from here"]);
+    machine
+        .gvm(&["mirror", "test", &closed, &closed])
+        .failed(6)
+        .saying(&["gvm: error: none of them answers from here"]);
     // A server that is in trouble, or answers everything, is nobody's mirror.
     let busy = Server::start(|_| Answer::new(503, "text/html", "<h1>Busy</h1>"));
     machine.gvm(&["mirror", "test", &flat(&busy)]).failed(6);

@@ -98,8 +98,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         print(&table(&places, &measured, best))?;
     }
     if measured.iter().all(|measured| measured.latency.is_none()) {
-        let what = if count == 1 { "it" } else { "none of them" };
-        return Err(Error::new(Code::Network, format!("{what} answers from here")).hint(
+        let what = if count == 1 { "it does not answer" } else { "none of them answers" };
+        return Err(Error::new(Code::Network, format!("{what} from here")).hint(
             "behind a proxy, HTTPS_PROXY has to name it; a place of your own: gvm mirror test flat+URL",
         ));
     }
