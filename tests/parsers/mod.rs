@@ -25,6 +25,7 @@ use std::io::Read;
 use std::sync::LazyLock;
 use std::sync::mpsc::sync_channel;
 
+#[allow(unused_imports, reason = "each fuzz target takes one of them")]
 pub use log::answers;
 
 /// What is shown on a terminal moves no cursor and rings no bell.
