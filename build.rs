@@ -20,7 +20,9 @@ fn main() {
         println!("cargo:rustc-cfg=freestanding");
         // The dynamic loader and libc's start-up are most of what a small
         // program costs; see src/bin/gvm-shim/freestanding.rs.
-        for argument in ["-nostartfiles", "-nostdlib", "-static", "-no-pie"] {
+        // Nothing is relocated, so a part that becomes read-only after that would be
+        // one more mapping for nothing.
+        for argument in ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,-z,norelro"] {
             println!("cargo:rustc-link-arg-bin=gvm-shim={argument}");
         }
     }
