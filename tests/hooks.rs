@@ -541,12 +541,12 @@ fn in_a_directory_behind_a_link_the_way_that_was_taken_counts() {
         };
         let of = |version: &str| machine.goroot(version).display().to_string();
         expect("unset");
-        // Above the link's target, but not above the link.
-        fs::write(machine.work().join("real/.go-version"), OLD).unwrap();
-        expect("unset");
         fs::write(links.join(".go-version"), NEW).unwrap();
         expect(&of(NEW));
         fs::write(links.join(".go-version"), OLD).unwrap();
+        expect(&of(OLD));
+        // Above the link's target, but not above the link.
+        fs::write(machine.work().join("real/.go-version"), NEW).unwrap();
         expect(&of(OLD));
         // The link's target itself is on both ways.
         fs::write(real.parent().unwrap().join(".go-version"), NEW).unwrap();
