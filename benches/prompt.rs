@@ -212,7 +212,7 @@ set t2 (date +%s%N); printf 'result %.0f\\n' (math \"(2 * $t1 - $t0 - $t2) / {ti
 fn at_the_prompt(shell: Shell, setup: &str, directory: &Path) -> String {
     let prompt = prompt_code(shell);
     let cd = shell.cd(directory);
-    let code = clocked(shell, prompt, nothing(shell), 200);
+    let code = clocked(shell, prompt, nothing(shell), 100);
     format!("{setup}\n{cd}\n{prompt}\n{prompt}\n{code}")
 }
 
@@ -222,7 +222,7 @@ fn on_a_change(shell: Shell, setup: &str, one: &Path, two: &Path) -> String {
     // fnm replaces cd by an alias.
     let aliases = if shell == Shell::Bash { "shopt -s expand_aliases\n" } else { "" };
     let both = format!("{one}; {prompt}; {two}; {prompt}");
-    format!("{aliases}{setup}\n{both}\n{}", clocked(shell, &both, nothing(shell), 20))
+    format!("{aliases}{setup}\n{both}\n{}", clocked(shell, &both, nothing(shell), 10))
 }
 
 /// What a script prints as its result, half of it where it holds two changes.

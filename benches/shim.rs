@@ -66,7 +66,7 @@ pub fn run(report: &mut Report) {
         comparison: Comparison::Added,
         wanted: Some("at most 0.10 ms"),
         in_chart: true,
-        runs: in_turns(rounds(300), contenders),
+        runs: in_turns(rounds(200), contenders),
     });
 
     pin("1.26");
@@ -77,7 +77,7 @@ pub fn run(report: &mut Report) {
         wanted: None,
         in_chart: false,
         runs: in_turns(
-            rounds(300),
+            rounds(200),
             vec![
                 Contender::command(Role::Floor, "by its path", by_path),
                 Contender::command(Role::Ours, "gvm", by_shim),
@@ -97,7 +97,7 @@ pub fn run(report: &mut Report) {
         wanted: None,
         in_chart: false,
         runs: in_turns(
-            rounds(1000),
+            rounds(500),
             vec![
                 Contender::command(Role::Floor, "by its path", by_path),
                 Contender::command(Role::Ours, "gvm", by_shim),

@@ -530,6 +530,9 @@ fn no_way_to_change_a_file_goes_unnoticed() {
 #[test]
 fn in_a_directory_behind_a_link_the_way_that_was_taken_counts() {
     in_each_shell(|shell, machine| {
+        if shell == Shell::Powershell {
+            return; // It tells what it starts the directory, and not the way to it.
+        }
         let real = machine.repository("real/inner/sub", &[]);
         let links = machine.repository("links", &[]);
         std::os::unix::fs::symlink(real.parent().unwrap(), links.join("l")).unwrap();
