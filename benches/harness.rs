@@ -102,6 +102,7 @@ impl Row {
     fn shown_cost(&self, run: &Run) -> String {
         let cost = self.cost(run);
         match self.comparison {
+            Comparison::Added if cost < 0.0 => format!("−{}", shown(-cost)),
             Comparison::Added => format!("+{}", shown(cost)),
             Comparison::Ratio => format!("{cost:.2} ×"),
             Comparison::Plain => shown(cost),

@@ -81,6 +81,9 @@ impl Fnm {
     pub fn environment(&self, command: &mut Command) {
         command.env("FNM_DIR", &self.data).env("FNM_LOGLEVEL", "quiet");
         command.env("XDG_RUNTIME_DIR", &self.data);
+        // Its hooks call it by its name.
+        let bin = self.program.parent().unwrap().display().to_string();
+        command.env("PATH", format!("{bin}:/usr/bin:/bin"));
     }
 }
 

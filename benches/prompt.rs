@@ -22,6 +22,8 @@ struct Hooked<'a> {
     role: Role,
     setup: Box<dyn Fn(Shell) -> String + 'a>,
     environment: Box<dyn Fn(&mut Command) + 'a>,
+    /// What shows that the version has changed: a command, and what it prints then.
+    proof: [&'static str; 2],
 }
 
 pub fn run(report: &mut Report) {
@@ -52,6 +54,7 @@ pub fn run(report: &mut Report) {
             role: Role::Ours,
             setup: Box::new(|shell| shell.hook()),
             environment: Box::new(|_| {}),
+            proof: ["go version", OTHER],
         }];
         if let Some(mise) = &mise {
             let program = mise.program.display().to_string();
@@ -66,6 +69,7 @@ pub fn run(report: &mut Report) {
                     mise.environment(command);
                     command.env("MISE_TRUSTED_CONFIG_PATHS", &trusted);
                 }),
+                proof: ["go version", OTHER],
             });
         }
         if let Some(fnm) = &fnm {
@@ -80,6 +84,7 @@ pub fn run(report: &mut Report) {
                     )
                 }),
                 environment: Box::new(|command| fnm.environment(command)),
+                proof: ["node", "v22.0.0"],
             });
         }
         all
@@ -104,7 +109,7 @@ pub fn run(report: &mut Report) {
             let directory = machine.work().join(place);
             let turn = |hooked: &Hooked| {
                 let script = at_the_prompt(shell, &(hooked.setup)(shell), &directory);
-                by_its_clock(&machine, shell, &script, hooked)
+                by_its_clock(&machine, shell, &script, hooked).0
             };
             let is_first = place == places[0].0;
             let all = hooked();
@@ -125,7 +130,12 @@ pub fn run(report: &mut Report) {
         let turn = |hooked: &Hooked| {
             let [one, two] = ["one", "two"].map(|name| machine.work().join(name));
             let script = on_a_change(shell, &(hooked.setup)(shell), &one, &two);
-            by_its_clock(&machine, shell, &script, hooked)
+            let [command, version] = hooked.proof;
+            let script = format!("{script}\n{command}");
+            let (time, printed) = by_its_clock(&machine, shell, &script, hooked);
+            assert!(printed.contains(version), "{}: {script}\n{printed}", hooked.name);
+            // There and back.
+            time / 2
         };
         let contenders =
             all.iter().map(|one| Contender::new(one.role, one.name, || turn(one))).collect();
@@ -181,9 +191,13 @@ fn prompt_code(shell: Shell) -> &'static str {
     }
 }
 
-/// The emptiest code there is.
+/// The same for a prompt that runs nothing.
 fn nothing(shell: Shell) -> &'static str {
-    if shell == Shell::Fish { "true" } else { ":" }
+    match shell {
+        Shell::Bash => "for prompt_code in :; do eval \"$prompt_code\"; done",
+        Shell::Zsh => "for prompt_code in :; do $prompt_code; done",
+        _ => "emit nothing_that_is_listened_for",
+    }
 }
 
 /// A loop of `code`, and an empty one, `times` each: prints nanoseconds for one.
@@ -225,8 +239,13 @@ fn on_a_change(shell: Shell, setup: &str, one: &Path, two: &Path) -> String {
     format!("{aliases}{setup}\n{both}\n{}", clocked(shell, &both, nothing(shell), 10))
 }
 
-/// What a script prints as its result, half of it where it holds two changes.
-fn by_its_clock(machine: &Machine, shell: Shell, script: &str, hooked: &Hooked) -> Duration {
+/// The time that a script prints as its result, and all that it prints.
+fn by_its_clock(
+    machine: &Machine,
+    shell: Shell,
+    script: &str,
+    hooked: &Hooked,
+) -> (Duration, String) {
     let mut command = shell_command(machine, shell, script);
     (hooked.environment)(&mut command);
     let output = command.output().unwrap();
@@ -235,9 +254,7 @@ fn by_its_clock(machine: &Machine, shell: Shell, script: &str, hooked: &Hooked) 
     let nanos: i64 = result
         .and_then(|result| result.trim().parse().ok())
         .unwrap_or_else(|| panic!("{}: {script}\n{output:?}", hooked.name));
-    let changes =
-        if script.contains(&machine.work().join("two").display().to_string()) { 2 } else { 1 };
-    Duration::from_nanos(nanos.max(0) as u64) / changes
+    (Duration::from_nanos(nanos.max(0) as u64), text.into_owned())
 }
 
 /// A shell without anybody's rc files that runs this.

@@ -1,5 +1,6 @@
 //! What grows with the store and the directories, and what does not.
 
+use super::common::server::{Answer, Server};
 use super::common::{GVM, Machine};
 use super::harness::{Comparison, Contender, Report, Role, Row, in_turns};
 use super::rounds;
@@ -62,15 +63,29 @@ pub fn run(report: &mut Report) {
         grows(report, what, ["here", "60 levels up"], || at(&shallow), || at(&deep));
     }
 
-    for machine in [(&few, 1), (&many, 10)] {
-        let (machine, times) = machine;
-        let index = machine.path().join("index");
-        fs::create_dir_all(&index).unwrap();
-        fs::write(index.join("index.json"), todays_index(times)).unwrap();
-        list_remote(machine).status().unwrap();
-    }
+    // Asked for once, and from then on taken from the cache.
+    let urls = [(&few, 1), (&many, 10)].map(|(machine, times)| {
+        let index = todays_index(times);
+        let server = Server::start(move |_| Answer::new(200, "application/json", index.clone()));
+        let url = server.url();
+        let mut command = machine.command(GVM);
+        command.arg("list-remote").env("GVM_DL_URL", &url);
+        assert!(command.output().unwrap().status.success());
+        url
+    });
+    let list_remote = |machine: &Machine, url: &str| {
+        let mut command = machine.command(GVM);
+        command.args(["--offline", "list-remote"]).env("GVM_DL_URL", url);
+        command
+    };
     let what = "gvm list-remote: an index ten times today's".to_string();
-    grows(report, what, ["today's", "ten times"], || list_remote(&few), || list_remote(&many));
+    grows(
+        report,
+        what,
+        ["today's", "ten times"],
+        || list_remote(&few, &urls[0]),
+        || list_remote(&many, &urls[1]),
+    );
     let empty = super::empty_program(&few);
     report.add(Row {
         part: "scale",
@@ -82,7 +97,7 @@ pub fn run(report: &mut Report) {
             rounds(100),
             vec![
                 Contender::command(Role::Floor, "an empty Rust program", || few.command(&empty)),
-                Contender::command(Role::Ours, "gvm", || list_remote(&few)),
+                Contender::command(Role::Ours, "gvm", || list_remote(&few, &urls[0])),
             ],
         ),
     });
@@ -130,13 +145,6 @@ fn receipt(version: &str) -> String {
   "files": 12072, "bytes": 250000000, "installed_at": "2026-01-01T00:00:00Z", "gvm": "0.1.0" }}
 "#
     )
-}
-
-fn list_remote(machine: &Machine) -> Command {
-    let mut command = machine.command(GVM);
-    let url = format!("file://{}", machine.path().join("index").display());
-    command.arg("list-remote").env("GVM_DL_URL", url);
-    command
 }
 
 /// As many releases and files as go.dev lists, or a multiple.
