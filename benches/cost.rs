@@ -1,9 +1,5 @@
-//! What gvm costs, as a ratio or a difference against a floor in the same run:
-//! the shim against the real go command by its path, and an installation against
-//! `curl | tar xz` of the same archive. Runs are interleaved, medians are shown.
-//!
-//! `cargo bench` runs it; it needs real Go, which it installs from the module
-//! proxy into `target/`.
+//! What gvm costs, held against what the same costs without it and with others, in
+//! one run. `cargo bench` measures all parts; `cargo bench -- --help` tells the rest.
 
 #![allow(clippy::disallowed_methods, reason = "a failure shows its line")]
 
@@ -11,138 +7,137 @@
 #[allow(unused, reason = "the tests take more of it")]
 mod common;
 
-use common::archives;
-use common::real_go::real_go;
-use common::server::{Answer, Server};
-use common::{GVM, Machine, run};
+mod harness;
+mod peers;
+mod prompt;
+mod scale;
+mod shim;
+mod start;
+
+use common::Machine;
+use harness::Report;
 use std::fs;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-const VERSION: &str = "1.26.11";
-const SHIM_ROUNDS: usize = 300;
-const INSTALL_ROUNDS: usize = 7;
+/// The real Go that is run.
+const REAL: &str = "1.26.11";
 
-fn main() {
-    let goroot = real_go(VERSION);
-    println!("{:<44} {:>10} {:>10} {:>10}", "", "ours", "floor", "");
-    shim();
-    start();
-    install(&goroot);
-}
+type Part = (&'static str, &'static str, fn(&mut Report));
 
-/// `go version` in a directory ten levels below its pin, with 100 toolchains
-/// installed, through the shim and by its path.
-fn shim() {
-    let machine = Machine::new();
-    let goroot = machine.real(VERSION);
-    for patch in 0..99 {
-        fs::create_dir_all(machine.goroot(&format!("1.19.{patch}")).join("bin")).unwrap();
-    }
-    machine.refresh_shims();
-    for (pin, what) in [(VERSION, "an exact pin"), ("1.26", "the newest of a minor")] {
-        let deep = machine.repository("deep/1/2/3/4/5/6/7/8/9", &[]);
-        machine.repository("deep", &[(".go-version", pin)]);
-        let by_path = || {
-            let mut command = machine.command(goroot.join("bin/go"));
-            command.arg("version").current_dir(&deep).stdout(Stdio::null());
-            command
-        };
-        let by_shim = || {
-            let mut command = machine.command(machine.shims().join("go"));
-            command.arg("version").current_dir(&deep).stdout(Stdio::null());
-            command
-        };
-        let [ours, floor] = interleaved(SHIM_ROUNDS, [&by_shim, &by_path]);
-        let added = (ours.as_secs_f64() - floor.as_secs_f64()) * 1e3;
-        row(&format!("go version, {what}"), ours, floor, &format!("+{added:.3} ms"));
-    }
-}
+const PARTS: [Part; 4] = [
+    ("shim", "go through the shim", shim::run),
+    ("prompt", "the hooks in bash, zsh and fish", prompt::run),
+    ("start", "the gvm executable", start::run),
+    ("scale", "1,000 toolchains, deep directories, long indexes", scale::run),
+];
 
-/// The gvm executable itself, against a program that does nothing.
-fn start() {
-    let machine = Machine::new();
-    machine.fake(VERSION);
-    let gvm = || {
-        let mut command = machine.command(GVM);
-        command.args(["root", VERSION]).stdout(Stdio::null());
-        command
-    };
-    let nothing = || machine.command("/bin/true");
-    let [ours, floor] = interleaved(SHIM_ROUNDS, [&gvm, &nothing]);
-    row("gvm root, against /bin/true", ours, floor, &ratio(ours, floor));
-}
+/// A tenth of the turns with `--quick`.
+static DIVISOR: AtomicUsize = AtomicUsize::new(1);
 
-/// Installed, verified and published from loopback, against
-/// `curl -s URL | tar -xz` of the same archive.
-fn install(goroot: &std::path::Path) {
-    let machine = Machine::new();
-    let archive = machine.path().join(archives::file_name(VERSION));
-    let parent = goroot.parent().unwrap();
-    run(Command::new("tar").arg("-czf").arg(&archive).arg("-C").arg(parent).arg("go")).succeeded();
-    let bytes = fs::read(&archive).unwrap();
-    let index = archives::index(&[(VERSION, &bytes)]);
-    let server = Server::start(move |request| match request.path.as_str() {
-        path if path.ends_with(".tar.gz") => Answer::ok(bytes.clone()),
-        _ => Answer::new(200, "application/json", index.clone()),
-    });
-    let url = format!("{}/{}", server.url(), archives::file_name(VERSION));
-    let target = machine.path().join("unpacked");
-
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..INSTALL_ROUNDS {
-        let _ = fs::remove_dir_all(machine.root());
-        let mut ours = machine.command(GVM);
-        ours.args(["install", VERSION]).env("GVM_DL_URL", server.url());
-        times[0].push(timed(&mut ours));
-        let _ = fs::remove_dir_all(&target);
-        fs::create_dir(&target).unwrap();
-        let mut floor = machine.command("sh");
-        floor.args(["-c", "curl -s \"$1\" | tar -xz -C \"$2\"", "sh", &url]).arg(&target);
-        times[1].push(timed(&mut floor));
-    }
-    let [ours, floor] = times.map(median);
-    row("install, against curl | tar xz", ours, floor, &ratio(ours, floor));
-}
-
-fn interleaved(rounds: usize, commands: [&dyn Fn() -> Command; 2]) -> [Duration; 2] {
-    let mut times = [Vec::new(), Vec::new()];
-    for round in 0..rounds + 5 {
-        for (times, command) in times.iter_mut().zip(commands) {
-            let time = timed(&mut command());
-            // The first ones warm the caches.
-            if round >= 5 {
-                times.push(time);
+fn main() -> ExitCode {
+    let mut wanted = Vec::new();
+    let mut draws = false;
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--bench" => {} // from cargo
+            "--quick" => DIVISOR.store(10, Ordering::Relaxed),
+            "--chart" => draws = true,
+            name if PARTS.iter().any(|(part, ..)| *part == name) => wanted.push(argument),
+            "--help" | "-h" => {
+                print!("{}", help());
+                return ExitCode::SUCCESS;
+            }
+            other => {
+                eprint!("there is no `{other}` here\n\n{}", help());
+                return ExitCode::from(2);
             }
         }
     }
-    times.map(median)
-}
 
-fn timed(command: &mut Command) -> Duration {
-    let start = Instant::now();
-    let status = command.stderr(Stdio::null()).status().unwrap();
-    let time = start.elapsed();
-    assert!(status.success(), "{command:?}");
-    time
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ratio(ours: Duration, floor: Duration) -> String {
-    format!("{:.2} x", ours.as_secs_f64() / floor.as_secs_f64())
-}
-
-fn row(what: &str, ours: Duration, floor: Duration, comparison: &str) {
-    let shown = |time: Duration| {
-        if time < Duration::from_millis(100) {
-            format!("{:.3} ms", time.as_secs_f64() * 1e3)
-        } else {
-            format!("{:.2} s", time.as_secs_f64())
+    // Everything that is started finds the same environment, and none of the user's.
+    let mut report = Report::new(machine());
+    println!("{}\n", report.machine);
+    for (name, what, run) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|part| part == name) {
+            println!("== {name}: {what}");
+            run(&mut report);
         }
-    };
-    println!("{what:<44} {:>10} {:>10} {comparison:>10}", shown(ours), shown(floor));
+    }
+
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../bench");
+    fs::create_dir_all(&directory).unwrap();
+    let directory = directory.canonicalize().unwrap();
+    let json = serde_json::to_string_pretty(&report).unwrap();
+    let mut files = vec![
+        (directory.join("cost.md"), report.markdown()),
+        (directory.join("cost.json"), json),
+        (directory.join("cost.svg"), report.chart()),
+    ];
+    if draws {
+        let beside_readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/cost.svg");
+        files.push((beside_readme, report.chart()));
+    }
+    println!("\n{}", report.markdown());
+    for (file, content) in files {
+        fs::write(&file, content).unwrap();
+        println!("written: {}", file.display());
+    }
+    ExitCode::SUCCESS
+}
+
+fn help() -> String {
+    let mut text =
+        "cargo bench -- [PART…] [--quick] [--chart]\n\nParts; without one, all of them:\n"
+            .to_string();
+    for (name, what, _) in PARTS {
+        text.push_str(&format!("  {name:<8} {what}\n"));
+    }
+    text + "
+  --quick  a tenth of the turns
+  --chart  draw benches/cost.svg anew, which stands in the README
+
+Contenders take turns, and each figure is a median with its quartiles. Real Go is
+installed from the module proxy into target/. The table is written to
+target/bench/cost.md, cost.json and cost.svg.
+
+" + peers::HELP
+        + "\n"
+}
+
+/// How many turns a contender gets.
+fn rounds(full: usize) -> usize {
+    (full / DIVISOR.load(Ordering::Relaxed)).max(5)
+}
+
+/// A program that does nothing, built as gvm is.
+fn empty_program(machine: &Machine) -> PathBuf {
+    let source = machine.path().join("empty.rs");
+    let program = machine.path().join("empty");
+    fs::write(&source, "fn main() {}\n").unwrap();
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "lto=fat", "-C", "strip=symbols"]);
+    rustc.args(["-C", "codegen-units=1", "-o"]).arg(&program).arg(&source);
+    assert!(rustc.status().unwrap().success(), "{rustc:?}");
+    program
+}
+
+/// The machine in a line: processor, cores, kernel, file system.
+fn machine() -> String {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cpu = cpu.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let system = std::env::consts::OS;
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let mut stat = Command::new("stat");
+    let stat = stat.args(["-f", "-c", "%T", env!("CARGO_TARGET_TMPDIR")]).output();
+    let file_system = stat.ok().filter(|stat| stat.status.success()).map_or_else(
+        || "an unknown file system".into(),
+        |stat| String::from_utf8_lossy(&stat.stdout).trim().to_string(),
+    );
+    let virtual_machine = if cpus.contains("hypervisor") { ", a virtual machine" } else { "" };
+    format!("{cpu}, {cores} cores{virtual_machine}; {system} {}; {file_system}", kernel.trim())
 }

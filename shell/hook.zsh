@@ -5,72 +5,104 @@
 # is `gvm hook zsh --refresh` run, once, and what it prints on stdout evaluated.
 # `gvm use` works likewise.
 
-# The functions below run with zsh's own options, which their caller sets.
+# The functions below run with zsh's own options, which their caller sets, but for
+# __gvm_unchanged, which needs none.
 
-# Sets __gvm_now to everything that decides about the version here.
+# Succeeds where nothing has changed since the last look, which made this function:
+# one condition and a few reads, without a loop, in a third of the time of a look.
+function __gvm_unchanged { return 1 }
+
+# Sets __gvm_dirs and __gvm_ways. Relative ways are quick, but `..` is the directory
+# above only up to the first symbolic link.
+__gvm_climb() {
+  local dir=${PWD%/}/ way=
+  __gvm_pwd=$PWD
+  __gvm_dirs=($dir)
+  __gvm_ways=('')
+  while [[ $dir == */*/ ]]; do
+    if [[ $way == *\'* || -L ${dir%/} ]]; then
+      way=${(qqqq)${dir%/}:h}
+      way=${way%/}/
+    else
+      way+=../
+    fi
+    dir=${dir%/*/}/
+    __gvm_dirs+=($dir)
+    __gvm_ways+=($way)
+  done
+}
+
+# Sets __gvm_now to everything that decides about the version here, and gathers what
+# __gvm_watch needs.
 __gvm_look() {
-  local dir text work mod
+  local at name text
 
-  if [[ $PWD != "$__gvm_pwd" ]]; then
-    __gvm_pwd=$PWD
-    dir=${PWD%/}/
-    __gvm_dirs=($dir)
-    while [[ $dir == */*/ ]]; do
-      dir=${dir%/*/}/
-      __gvm_dirs+=($dir)
-    done
-  fi
-
-  if [[ -r $__gvm_root/generation ]]; then
-    sysread -s 4096 text <$__gvm_root/generation || : # an empty file is a failure to it
-  fi
-  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'${GO111MODULE-}$'\n'$text$'\n'
+  [[ $PWD == "$__gvm_pwd" ]] || __gvm_climb
+  __gvm_texts= __gvm_tests= __gvm_reads=
+  __gvm_now=${GVM_VERSION-}$'\n'${GOWORK-}$'\n'${GO111MODULE-}$'\n'
+  __gvm_read $__gvm_root/generation ${(qqqq)__gvm_root}/generation
+  __gvm_now+=$text$'\n'
   [[ -z ${GVM_VERSION-} ]] || return 0
 
-  for dir in $__gvm_dirs; do
-    # Most directories have none of the four.
-    if [[ -e ${dir}.go-version || -e ${dir}.tool-versions ||
-      -f ${dir}go.mod || -f ${dir}go.work ]]; then
-      if [[ -e ${dir}.tool-versions ]]; then
-        __gvm_add ${dir}.tool-versions
+  for at in {1..$#__gvm_dirs}; do
+    for name in .tool-versions .go-version; do
+      if [[ -e $__gvm_dirs[at]$name ]]; then
+        __gvm_read $__gvm_dirs[at]$name $__gvm_ways[at]$name
+        __gvm_now+=$__gvm_dirs[at]$name$'\n'$text$'\n'
+        [[ $name != .go-version ]] || return 0
+      else
+        __gvm_tests+=" && ! -e $__gvm_ways[at]$name"
       fi
-      if [[ -e ${dir}.go-version ]]; then
-        __gvm_add ${dir}.go-version
-        return 0
-      fi
-      if [[ -z $work && -f ${dir}go.work ]]; then
-        work=${dir}go.work
-      fi
-      if [[ -z $mod && -f ${dir}go.mod ]]; then
-        mod=${dir}go.mod
-      fi
-    fi
+    done
   done
-  [[ -z $work ]] || __gvm_add_module $work
-  [[ -z $mod ]] || __gvm_add_module $mod
+  for name in go.work go.mod; do
+    for at in {1..$#__gvm_dirs}; do
+      if [[ -f $__gvm_dirs[at]$name ]]; then
+        __gvm_read $__gvm_dirs[at]$name $__gvm_ways[at]$name require
+        # The go and toolchain lines stand at the top; the rest changes often and
+        # decides nothing.
+        __gvm_now+=$__gvm_dirs[at]$name$'\n'
+        __gvm_now+=${(F)${(M)${(f)text}:#(go|toolchain)[[:blank:]]*}}$'\n'
+        break
+      fi
+      __gvm_tests+=" && ! -f $__gvm_ways[at]$name"
+    done
+  done
 }
 
-# Adds the file $1 to what decides: the start of its text, or a mark where
-# reading it could block.
-__gvm_add() {
-  local text=
+# Reads the start of the file $1 into the caller's text, up to a line that begins
+# with $3, and has __gvm_unchanged read as much of it by the way $2. What could block
+# there is looked at anew each time.
+__gvm_read() {
+  setopt local_options no_multibyte # sysread counts bytes
+  local length=4096
+  text=
   if [[ -f $1 && -r $1 ]]; then
-    sysread -s 4096 text <$1 || :
-  elif [[ -e $1 ]]; then
-    text='(unreadable)'
+    sysread -s 4096 text <$1 || : # an empty file is a failure to it
+    if [[ -n ${3-} && $text == *$'\n'$3* ]]; then
+      text=${text%%$'\n'$3*}$'\n'$3
+      length=$#text
+    fi
+    __gvm_texts+=$text:
+    __gvm_tests+=" && -f $2 && -r $2"
+    __gvm_reads+="__gvm_text=; sysread -s $length __gvm_text <$2 || :; __gvm_seen+=\$__gvm_text:"$'\n'
+  else
+    __gvm_tests+=" && ! -e $2"
+    [[ ! -e $1 ]] || text='(unreadable)'
   fi
-  __gvm_now+=$1$'\n'$text$'\n'
 }
 
-# Adds the go and toolchain lines of the go.mod or go.work file $1. They stand
-# at the top; the rest changes often and decides nothing.
-__gvm_add_module() {
-  local text=
-  if [[ -r $1 ]]; then
-    sysread -s 4096 text <$1 || :
-  fi
-  text=${text%%$'\n'require*}
-  __gvm_now+=$1$'\n'${(F)${(M)${(f)text}:#(go|toolchain)[[:blank:]]*}}$'\n'
+# Makes __gvm_unchanged of what the last look gathered.
+__gvm_watch() {
+  setopt local_options no_aliases
+  __gvm_state=$PWD:$PATH:${GVM_VERSION-}:${GOWORK-}:${GO111MODULE-}
+  eval "function __gvm_unchanged {
+    [[ \$PWD:\$PATH:\${GVM_VERSION-}:\${GOWORK-}:\${GO111MODULE-} == \"\$__gvm_state\"$__gvm_tests ]] ||
+      return 1
+    __gvm_seen=
+    $__gvm_reads
+    [[ \$__gvm_seen == \"\$__gvm_texts\" ]]
+  }"
 }
 
 # Remembers PATH, and sets __gvm_shadow to the go that is found
@@ -97,9 +129,13 @@ __gvm_settle() {
   __gvm_look
   __gvm_key=$__gvm_now
   __gvm_look_at_path
+  __gvm_watch
 }
 
 __gvm_refresh() {
+  if __gvm_unchanged; then
+    return 0
+  fi
   emulate -L zsh -o no_err_exit -o no_err_return
   local text before
   __gvm_look
@@ -110,13 +146,14 @@ __gvm_refresh() {
     __gvm_look_at_path
     [[ $__gvm_shadow == "$before" ]] || __gvm_key=
   fi
-  [[ $__gvm_now != "$__gvm_key" ]] || return 0
-  # Stored first, so that a failure is reported once and not at each prompt.
-  __gvm_key=$__gvm_now
-  text=$("$__gvm_exe" hook zsh --refresh --hinted "$__gvm_hinted" </dev/null) || return 0
-  eval "$text"
-  __gvm_look_at_path
-  return 0
+  if [[ $__gvm_now != "$__gvm_key" ]]; then
+    # Stored first, so that a failure is reported once and not at each prompt.
+    __gvm_key=$__gvm_now
+    text=$("$__gvm_exe" hook zsh --refresh --hinted "$__gvm_hinted" </dev/null) || text=
+    eval "$text"
+    __gvm_look_at_path
+  fi
+  __gvm_watch
 }
 
 __gvm_use() {
@@ -147,10 +184,17 @@ function gvm {
   typeset -g __gvm_hinted= # set by evaluated text: the hints that this shell has seen
   typeset -g __gvm_key=    # what decided at the last refresh
   typeset -g __gvm_now=    # what decides now
-  typeset -g __gvm_pwd=    # the directory that __gvm_dirs was made for
+  typeset -g __gvm_pwd=    # the directory that the next two lists were made for
   typeset -ga __gvm_dirs   # that directory and those above it, each with a closing slash
+  typeset -ga __gvm_ways   # the same as shell code, the way that the shell gets there
   typeset -g __gvm_path=   # PATH when it was last looked at
   typeset -g __gvm_shadow= # what kept the shims from being found in that PATH
+  typeset -g __gvm_state=  # the variables that __gvm_unchanged was made for,
+  typeset -g __gvm_texts=  # what it expects in the files that it reads,
+  typeset -g __gvm_tests=  # the code that it is made of,
+  typeset -g __gvm_reads=
+  typeset -g __gvm_text=   # and what it has read
+  typeset -g __gvm_seen=
 
   # $(<file) would not fork either, but reads files of any size.
   zmodload -F zsh/system b:sysread

@@ -126,7 +126,8 @@ pub fn read(file: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
     if !found.is_file() {
         return Err(odd(format_args!("is not a file")));
     }
-    let mut content = Vec::new();
+    // One byte more than it has, to see its end in the same call.
+    let mut content = Vec::with_capacity(found.len().min(limit as u64) as usize + 1);
     match fs_err::File::open(file) {
         Ok(opened) => opened.take(limit as u64 + 1).read_to_end(&mut content)?,
         Err(error) if is_absent(&error) => return Ok(None),

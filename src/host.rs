@@ -50,13 +50,14 @@ impl System for Host {
         };
         let path = Path::new(os(file));
         // Looked at before it is opened: opening a FIFO would wait for a writer.
-        match fs::metadata(path) {
+        let length = match fs::metadata(path) {
             Ok(found) if !found.is_file() => return Err(Unreadable::NotAFile),
             Ok(found) if found.len() > limit as u64 => return Err(Unreadable::TooLarge),
-            Ok(_) => {}
+            Ok(found) => found.len(),
             Err(error) => return failed(error).map_or(Ok(None), Err),
-        }
-        let mut content = Vec::new();
+        };
+        // One byte more than it has, to see its end in the same call.
+        let mut content = Vec::with_capacity(length as usize + 1);
         let read = fs::File::open(path)
             .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut content));
         match read {

@@ -18,6 +18,9 @@ pub enum Shell {
     Powershell,
 }
 
+/// Where the first activation goes in a hook's script.
+const ACTIVATION: &str = "# __GVM_ACTIVATION__";
+
 /// What a shell's variables become; `None` unsets one.
 pub type Changes = Vec<(&'static str, Option<Vec<u8>>)>;
 
@@ -115,12 +118,18 @@ impl Shell {
             Self::Fish => include_str!("../shell/hook.fish"),
             Self::Powershell => include_str!("../shell/hook.ps1"),
         };
-        let mut script = template.to_string();
+        // Comments are for who reads the file; a shell reads them at each start.
+        let is_code = |line: &&str| {
+            let line = line.trim_start();
+            !line.is_empty() && (!line.starts_with('#') || line == ACTIVATION)
+        };
+        let mut script: String =
+            template.lines().filter(is_code).flat_map(|line| [line, "\n"]).collect();
         for (token, value) in [
             ("__GVM_EXE__", self.quote(gvm)),
             ("__GVM_ROOT__", self.quote(layout.root())),
             ("__GVM_SHIMS__", self.quote(&layout.shims())),
-            ("# __GVM_ACTIVATION__", activation.trim_end().to_string()),
+            (ACTIVATION, activation.trim_end().to_string()),
         ] {
             script = script.replace(token, &value);
         }
@@ -246,6 +255,18 @@ fn quote_powershell(word: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hook_is_code_alone() {
+        let layout = Layout::new(b"/store".to_vec());
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Powershell] {
+            let script = shell.hook(&layout, b"/bin/gvm", "export GOROOT='/go'\n");
+            for line in script.lines().map(str::trim_start) {
+                assert!(!line.is_empty() && !line.starts_with('#'), "{shell:?}: {line:?}");
+            }
+            assert!(script.contains("export GOROOT='/go'") && !script.contains("__GVM_"));
+        }
+    }
 
     #[test]
     fn printable_words_stay_readable() {

@@ -388,52 +388,173 @@ fn path_edits_made_meanwhile_are_kept() {
     });
 }
 
+/// The processes of a traced shell: how many were forked, with or without a program
+/// in them, and the programs that were started, by their last path component.
+fn processes(trace: &Path) -> (usize, Vec<String>) {
+    let log = fs::read_to_string(trace).unwrap();
+    // The line that tells the result, once for each call; threads are no processes.
+    let forks = log.lines().filter(|line| {
+        ["clone", "fork"].iter().any(|call| line.contains(call))
+            && line
+                .rsplit("= ")
+                .next()
+                .is_some_and(|id| id.trim().parse().is_ok_and(|id: u32| id > 0))
+            && !line.contains("CLONE_THREAD")
+    });
+    let programs = log.lines().filter(|line| line.contains("execve(\"") && !line.contains("= -1"));
+    let name = |line: &str| line.split('"').nth(1).unwrap().rsplit('/').next().unwrap().to_string();
+    (forks.count(), programs.map(name).collect())
+}
+
 #[test]
 fn nothing_is_started_where_nothing_changed() {
     for shell in shells() {
         let machine = machine();
+        machine
+            .repository("modules", &[("go.mod", "module m\n\ngo 1.21\n"), ("sub/deep/file", "")]);
         let trace = machine.path().join("trace");
         let rc = format!("{}\n{}", shell.prompt_setup(), shell.hook());
         let mut terminal = Terminal::start_with(&machine, shell, &rc, Some(&trace));
-        // The programs that were started, by their last path component.
+        // fish's own, for its completions; PowerShell starts threads by the same call.
+        let own = |name: &String| matches!(name.as_str(), "man" | "manpath");
         let started = || -> Vec<String> {
-            let log = fs::read_to_string(&trace).unwrap();
-            let programs =
-                log.lines().filter(|line| line.contains("execve(\"") && !line.contains("= -1"));
-            programs
-                .map(|line| line.split('"').nth(1).unwrap().rsplit('/').next().unwrap().to_string())
-                // fish's own, for its completions.
-                .filter(|name| shell != Shell::Fish || !matches!(name.as_str(), "man" | "manpath"))
+            processes(&trace)
+                .1
+                .into_iter()
+                .filter(|name| shell != Shell::Fish || !own(name))
                 .collect()
         };
+        let counts_forks = matches!(shell, Shell::Bash | Shell::Zsh);
+        let forked = || if counts_forks { processes(&trace).0 } else { 0 };
         let gvms = || started().iter().filter(|name| *name == "gvm").count();
         assert_eq!(gvms(), 1, "{shell:?}: only the one `gvm hook` at the start: {:?}", started());
+        if counts_forks {
+            assert_eq!(forked(), 1, "{shell:?}: one process at the start: {:?}", started());
+        }
 
         let quiet = |terminal: &mut Terminal, line: &str| {
-            let before = started().len();
+            let before = (forked(), started().len());
             terminal.run(line);
             terminal.run("");
-            assert_eq!(
-                started().len(),
-                before,
-                "{shell:?}: {line:?} started {:?}",
-                &started()[before..]
-            );
+            let after = (forked(), started().len());
+            let new = &started()[before.1..];
+            assert_eq!(after, before, "{shell:?}: {line:?} started {new:?}");
         };
+        let changes = |terminal: &mut Terminal, line: &str| {
+            let before = (forked(), gvms());
+            terminal.run(line);
+            terminal.run("");
+            let after = (before.0 + usize::from(counts_forks), before.1 + 1);
+            assert_eq!((forked(), gvms()), after, "{shell:?}: {line:?}: one gvm and no more");
+        };
+        let to = |name: &str| shell.cd(&machine.work().join(name));
         quiet(&mut terminal, "");
-        quiet(&mut terminal, &shell.cd(&machine.work().join("plain")));
-        quiet(&mut terminal, &shell.cd(&machine.work().join("plain/sub")));
-        let before = gvms();
-        terminal.run(&shell.cd(&machine.work().join("old")));
-        terminal.run("");
-        assert_eq!(gvms(), before + 1, "{shell:?}: one gvm when the version changes");
+        quiet(&mut terminal, &to("plain"));
+        quiet(&mut terminal, &to("plain/sub"));
+        changes(&mut terminal, &to("old"));
         quiet(&mut terminal, "");
-        quiet(&mut terminal, &shell.cd(&machine.work().join("old/sub/deep")));
-        quiet(
-            &mut terminal,
-            &shell.export("PATH", &format!("/x:{}:/usr/bin:/bin", machine.shims().display())),
-        );
+        quiet(&mut terminal, &to("old/sub/deep"));
+        quiet(&mut terminal, &to("old"));
+        changes(&mut terminal, &to("new"));
+        changes(&mut terminal, &to("plain"));
+        changes(&mut terminal, &to("modules"));
+        quiet(&mut terminal, &to("modules/sub"));
+        quiet(&mut terminal, &to("modules/sub/deep"));
+        // What a go.mod requires changes all the time.
+        let requires = "module m\n\ngo 1.21\n\nrequire example.com/x v1.0.0\n";
+        fs::write(machine.work().join("modules/go.mod"), requires).unwrap();
+        quiet(&mut terminal, "");
+        fs::write(machine.work().join("modules/go.mod"), requires.replace("v1.0.0", "v1.0.1"))
+            .unwrap();
+        quiet(&mut terminal, "");
+        let path = format!("/x:{}:/usr/bin:/bin", machine.shims().display());
+        quiet(&mut terminal, &shell.export("PATH", &path));
     }
+}
+
+#[test]
+fn no_way_to_change_a_file_goes_unnoticed() {
+    in_each_shell(|shell, machine| {
+        let directory = machine.repository("here/below", &[]);
+        let above = machine.work().join("here");
+        let mut terminal = Terminal::start(machine, shell, "", "");
+        terminal.run(&shell.cd(&directory));
+        let mut expect = |goroot: &str| {
+            // The file changed behind the shell's back; a prompt goes by.
+            terminal.run("");
+            terminal.expect_variable("GOROOT", goroot);
+        };
+        let of = |version: &str| machine.goroot(version).display().to_string();
+        let pin = above.join(".go-version");
+        let spare = above.join("spare");
+        expect("unset");
+        fs::write(&pin, "1.21.0\n").unwrap();
+        expect(&of(OLD));
+        // Of the same length, in the same instant, with the same time.
+        let written = fs::metadata(&pin).unwrap().modified().unwrap();
+        fs::write(&pin, "1.22.4\n").unwrap();
+        fs::File::options().write(true).open(&pin).unwrap().set_modified(written).unwrap();
+        expect(&of(NEW));
+        // An older file in its place.
+        fs::write(&spare, "1.21.0\n").unwrap();
+        let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        fs::File::options().write(true).open(&spare).unwrap().set_modified(long_ago).unwrap();
+        fs::rename(&spare, &pin).unwrap();
+        expect(&of(OLD));
+        // A nearer one, by another name, and gone again.
+        fs::write(directory.join(".tool-versions"), "nodejs 20\ngolang 1.22.4\n").unwrap();
+        expect(&of(NEW));
+        fs::write(directory.join(".tool-versions"), "nodejs 20\n").unwrap();
+        expect(&of(OLD));
+        fs::remove_file(&pin).unwrap();
+        expect("unset");
+        // The go.mod that is nearest, its toolchain line, and a go.work over it.
+        fs::write(above.join("go.mod"), "module m\ngo 1.20\n\nrequire x.org/x v1.0.0\n").unwrap();
+        expect(&of(NEW));
+        machine.gvm(&["default", OLD]).succeeded();
+        expect(&of(OLD));
+        let newer = "module m\ngo 1.20\n\ntoolchain go1.22.1\n\nrequire x.org/x v1.0.0\n";
+        fs::write(above.join("go.mod"), newer).unwrap();
+        expect(&of(NEW));
+        fs::write(directory.join("go.mod"), "module m/m\ngo 1.20\n").unwrap();
+        expect(&of(OLD));
+        fs::write(machine.work().join("go.work"), "go 1.22\n\nuse ./here\n").unwrap();
+        expect(&of(NEW));
+        fs::remove_file(machine.work().join("go.work")).unwrap();
+        expect(&of(OLD));
+        machine.gvm(&["default", "--unset"]).succeeded();
+        expect(&of(NEW));
+    });
+}
+
+#[test]
+fn in_a_directory_behind_a_link_the_way_that_was_taken_counts() {
+    in_each_shell(|shell, machine| {
+        if shell == Shell::Powershell {
+            return; // It tells what it starts the directory, and not the way to it.
+        }
+        let real = machine.repository("real/inner/sub", &[]);
+        let links = machine.repository("links", &[]);
+        std::os::unix::fs::symlink(real.parent().unwrap(), links.join("l")).unwrap();
+        let mut terminal = Terminal::start(machine, shell, "", "");
+        terminal.run(&shell.cd(&links.join("l/sub")));
+        let mut expect = |goroot: &str| {
+            terminal.run("");
+            terminal.expect_variable("GOROOT", goroot);
+        };
+        let of = |version: &str| machine.goroot(version).display().to_string();
+        expect("unset");
+        fs::write(links.join(".go-version"), NEW).unwrap();
+        expect(&of(NEW));
+        fs::write(links.join(".go-version"), OLD).unwrap();
+        expect(&of(OLD));
+        // Above the link's target, but not above the link.
+        fs::write(machine.work().join("real/.go-version"), NEW).unwrap();
+        expect(&of(OLD));
+        // The link's target itself is on both ways.
+        fs::write(real.parent().unwrap().join(".go-version"), NEW).unwrap();
+        expect(&of(NEW));
+    });
 }
 
 #[test]

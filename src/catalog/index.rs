@@ -7,22 +7,25 @@ use crate::platform::Platform;
 use crate::trust::sha256::Sha256;
 use crate::version::Version;
 use serde::Deserialize;
+use std::borrow::Cow;
 
+// Borrowed from the text: there are thousands of files, and most are passed over.
 #[derive(Deserialize)]
-struct RawRelease {
-    version: String,
-    #[serde(default)]
-    files: Vec<RawFile>,
+struct RawRelease<'a> {
+    #[serde(borrow)]
+    version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    files: Vec<RawFile<'a>>,
 }
 
 #[derive(Deserialize)]
-struct RawFile {
-    #[serde(default)]
-    filename: String,
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    sha256: String,
+struct RawFile<'a> {
+    #[serde(borrow, default)]
+    filename: Cow<'a, str>,
+    #[serde(borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    sha256: Cow<'a, str>,
     #[serde(default)]
     size: u64,
 }
@@ -56,7 +59,7 @@ fn exact_name(name: &str) -> Option<Version> {
 
 /// The platform stands in the file name, which is right where the fields `os`
 /// and `arch` are not.
-fn archive(release: &str, file: RawFile) -> Option<(Platform, Archive)> {
+fn archive(release: &str, file: RawFile<'_>) -> Option<(Platform, Archive)> {
     let name = &file.filename;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if !name.chars().all(plain) {
@@ -70,7 +73,7 @@ fn archive(release: &str, file: RawFile) -> Option<(Platform, Archive)> {
         Archive {
             sha256: Sha256::parse(&file.sha256),
             size: (file.size > 0).then_some(file.size),
-            file_name: file.filename,
+            file_name: file.filename.into_owned(),
         },
     ))
 }

@@ -179,22 +179,26 @@ fn parse_request(text: &str) -> std::result::Result<Request, String> {
     Request::parse(text).map_err(|why| format!("{why}; accepted are {}", version::ACCEPTED_FORMS))
 }
 
-/// Writes to stdout what a script may read. A reader that hangs up (`| head`)
-/// is no error.
+/// Writes to stdout what a script may read, in one piece: styles are taken out here,
+/// because a stream that does it writes each line by itself.
 fn print(text: &str) -> Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => {
+            write_out(anstream::adapter::strip_str(text).to_string().as_bytes())
+        }
+        _ => write_out(text.as_bytes()),
     }
 }
 
 /// Writes bytes and a newline, for paths, which may be any bytes.
 fn print_bytes(bytes: &[u8]) -> Result<()> {
-    let mut line = bytes.to_vec();
-    line.push(b'\n');
+    write_out(&[bytes, b"\n"].concat())
+}
+
+/// A reader that hangs up (`| head`) is no error.
+fn write_out(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(&line).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

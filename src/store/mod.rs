@@ -127,22 +127,27 @@ impl Store {
     /// # Errors
     /// The directory is there and cannot be read.
     pub fn toolchains(&self) -> Result<Vec<Toolchain>> {
-        let directory = path(&self.layout.toolchains());
-        let entries = match fs_err::read_dir(&directory) {
+        let names = self.names()?.into_iter();
+        let found = names.filter_map(|(version, platform)| self.find(version, &platform));
+        let mut found: Vec<_> = found.collect();
+        found.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.platform.cmp(&b.platform)));
+        Ok(found)
+    }
+
+    /// What the directories of the store are called, in no order.
+    fn names(&self) -> Result<Vec<(Version, Platform)>> {
+        let entries = match fs_err::read_dir(path(&self.layout.toolchains())) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let mut found = Vec::new();
+        let mut names = Vec::new();
         for entry in entries {
             let name = entry?.file_name();
             let parsed = name.to_str().and_then(layout::parse_toolchain_name);
-            if let Some((version, platform)) = parsed {
-                found.extend(self.find(version, &platform.into()));
-            }
+            names.extend(parsed.map(|(version, platform)| (version, platform.into())));
         }
-        found.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.platform.cmp(&b.platform)));
-        Ok(found)
+        Ok(names)
     }
 
     /// One toolchain, if it is installed.
@@ -162,10 +167,23 @@ impl Store {
     /// # Errors
     /// As [`Store::toolchains`].
     pub fn choose(&self, request: Request, platform: &Platform) -> Result<Option<Toolchain>> {
-        let all = self.toolchains()?;
-        let here = all.iter().filter(|toolchain| toolchain.platform == *platform);
-        let chosen = request.choose(here.map(|toolchain| toolchain.version));
-        Ok(chosen.and_then(|version| self.find(version, platform)))
+        if let Some(version) = request.exact() {
+            return Ok(self.find(version, platform));
+        }
+        let mut versions: Vec<_> = self
+            .names()?
+            .into_iter()
+            .filter(|(_, on)| on == platform)
+            .map(|(version, _)| version)
+            .collect();
+        // Only the one that is chosen is looked at.
+        while let Some(version) = request.choose(versions.iter().copied()) {
+            if let Some(found) = self.find(version, platform) {
+                return Ok(Some(found));
+            }
+            versions.retain(|other| *other != version);
+        }
+        Ok(None)
     }
 
     /// Waits until no other gvm process works on that toolchain, and says so.

@@ -14,6 +14,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::ptr;
+use gvm_hot::path;
 use gvm_hot::shim::{self, CANNOT_RUN, NOT_FOUND, Plan};
 use gvm_hot::system::{Identity, Metadata, System, Unreadable};
 
@@ -30,13 +31,14 @@ const ENOENT: i32 = 2;
 const EINTR: i32 = 4;
 const EACCES: i32 = 13;
 const ENOTDIR: i32 = 20;
+const EINVAL: i32 = 22;
 const ELOOP: i32 = 40;
 
 const AT_FDCWD: usize = -100_isize as usize;
-const AT_EMPTY_PATH: usize = 0x1000;
 const O_NONBLOCK: usize = 0o4000;
 const O_CLOEXEC: usize = 0o2_000_000;
 const AT_EXECFN: usize = 31;
+const PATH_MAX: usize = 4096;
 
 const S_IFMT: u32 = 0o170_000;
 const S_IFDIR: u32 = 0o040_000;
@@ -71,9 +73,9 @@ fn c_string(bytes: &[u8]) -> Vec<u8> {
 struct Descriptor(usize);
 
 impl Descriptor {
-    fn open(path: &[u8], flags: usize) -> Result<Self, i32> {
-        let path = c_string(path);
-        call(number::OPENAT, [AT_FDCWD, path.as_ptr() as usize, flags | O_CLOEXEC, 0]).map(Self)
+    /// `path` ends with a NUL, here and below.
+    fn open(path: *const u8, flags: usize) -> Result<Self, i32> {
+        call(number::OPENAT, [AT_FDCWD, path as usize, flags | O_CLOEXEC, 0]).map(Self)
     }
 
     fn read(&self, buffer: &mut [u8]) -> Result<usize, i32> {
@@ -91,10 +93,11 @@ impl Drop for Descriptor {
 struct Stat([u64; 18]);
 
 impl Stat {
-    fn at(directory: usize, path: &CStr, flags: usize) -> Result<Self, i32> {
+    /// Follows symbolic links.
+    fn of(path: *const u8) -> Result<Self, i32> {
         let mut stat = Self([0; 18]);
         let buffer = stat.0.as_mut_ptr() as usize;
-        call(number::NEWFSTATAT, [directory, path.as_ptr() as usize, buffer, flags])?;
+        call(number::NEWFSTATAT, [AT_FDCWD, path as usize, buffer, 0])?;
         Ok(stat)
     }
 
@@ -156,70 +159,121 @@ impl Process {
 
     /// The shim's own path, with symbolic links to it resolved.
     fn own(&self) -> Vec<u8> {
-        const PATH_MAX: usize = 4096;
-        let mut buffer = alloc::vec![0; PATH_MAX];
-        let read = call(
-            number::READLINKAT,
-            [AT_FDCWD, c"/proc/self/exe".as_ptr() as usize, buffer.as_mut_ptr() as usize, PATH_MAX],
-        );
-        match read {
-            Ok(length) => {
-                buffer.truncate(length);
-                buffer
-            }
-            Err(_) => self.execfn.map_or_else(Vec::new, |path| path.to_bytes().to_owned()),
+        if let Some(path) = self.execfn.filter(|path| is_in_shims(path.to_bytes())) {
+            return path.to_bytes().to_owned();
         }
+        let exe = c"/proc/self/exe".as_ptr().cast();
+        let of_kernel = filled(PATH_MAX, |buffer| read_link(exe, buffer, PATH_MAX));
+        of_kernel.unwrap_or_else(|_| {
+            self.execfn.map_or_else(Vec::new, |path| path.to_bytes().to_owned())
+        })
+    }
+
+    /// The current directory as the kernel has it, without symbolic links.
+    fn physical_dir() -> Option<Vec<u8>> {
+        let call = |buffer| call(number::GETCWD, [buffer, PATH_MAX, 0, 0]);
+        let mut path = filled(PATH_MAX, call).ok()?;
+        path.pop(); // the closing NUL
+        Some(path)
     }
 }
 
-/// What stands behind `NAME=` in an environment string.
-fn value_of<'a>(variable: &'a CStr, name: &str) -> Option<&'a [u8]> {
-    variable.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+/// Whether a path of an executable is plainly that of a shim: absolute, in a directory
+/// called `shims`, neither of the two a symbolic link, and no detour on the way. That
+/// is how a shim is started from PATH, and to look is a fifth of the price of
+/// /proc/self/exe, which the kernel makes anew for each process.
+fn is_in_shims(path: &[u8]) -> bool {
+    let Some(directory) = path::parent(path) else { return false };
+    let is_link = |path: &[u8]| {
+        let mut nowhere = [0_u8; 1];
+        read_link(c_string(path).as_ptr(), nowhere.as_mut_ptr() as usize, 1) != Err(EINVAL)
+    };
+    path::is_absolute(path)
+        && path::file_name(directory) == b"shims"
+        && !path.split(|&byte| byte == b'/').any(|name| matches!(name, b"." | b".."))
+        && !is_link(path)
+        && !is_link(directory)
 }
 
-/// An environment string.
-fn text(pointer: *const u8) -> &'static CStr {
-    // SAFETY: only called with pointers of argv and envp, which the kernel ends
-    // with a NUL and which live as long as the process.
-    unsafe { CStr::from_ptr(pointer.cast()) }
+fn read_link(path: *const u8, buffer: usize, room: usize) -> Result<usize, i32> {
+    call(number::READLINKAT, [AT_FDCWD, path as usize, buffer, room])
+}
+
+/// The bytes that a system call writes to the address that it is given, where
+/// there is room for `capacity`, and of which it returns the count.
+fn filled(capacity: usize, call: impl FnOnce(usize) -> Result<usize, i32>) -> Result<Vec<u8>, i32> {
+    let mut bytes = Vec::with_capacity(capacity);
+    let length = call(bytes.as_mut_ptr() as usize)?;
+    // SAFETY: the kernel has written as many bytes, within the capacity.
+    unsafe { bytes.set_len(length) };
+    bytes.shrink_to_fit();
+    Ok(bytes)
+}
+
+/// What stands behind `NAME=` in the environment string `variable`. Its end is
+/// looked for only then: there are many, and some are long.
+fn value_of(variable: *const u8, name: &str) -> Option<&'static CStr> {
+    // SAFETY: only called with pointers of envp, which the kernel ends with a NUL
+    // and which live as long as the process. A name holds no NUL, so the first one
+    // of the variable ends the comparison.
+    unsafe {
+        for (at, &byte) in name.as_bytes().iter().enumerate() {
+            if *variable.add(at) != byte {
+                return None;
+            }
+        }
+        let rest = variable.add(name.len());
+        (*rest == b'=').then(|| CStr::from_ptr(rest.add(1).cast()))
+    }
 }
 
 impl System for Process {
     fn var(&self, name: &str) -> Option<Vec<u8>> {
-        let mut variables = self.variables.iter().map(|&variable| text(variable));
-        variables.find_map(|variable| value_of(variable, name)).map(<[u8]>::to_vec)
+        let mut values = self.variables.iter().filter_map(|&variable| value_of(variable, name));
+        values.next().map(|value| value.to_bytes().to_vec())
     }
 
     fn current_dir(&self) -> Option<Vec<u8>> {
-        let here = Stat::at(AT_FDCWD, c".", 0).ok()?;
-        let logical = self.var("PWD").filter(|path| {
-            path.first() == Some(&b'/')
-                && self.metadata(path).map(|found| found.identity) == Some(here.identity())
-        });
-        logical.or_else(|| {
-            let mut buffer = alloc::vec![0; 4096];
-            let length = call(number::GETCWD, [buffer.as_mut_ptr() as usize, buffer.len(), 0, 0]);
-            buffer.truncate(length.ok()?.checked_sub(1)?);
+        let physical = Self::physical_dir()?;
+        let logical = self.var("PWD").filter(|path| path.first() == Some(&b'/'));
+        match logical {
+            // Nearly always, without asking what is behind the name.
+            Some(logical) if logical == physical => Some(physical),
+            Some(logical)
+                if self.metadata(&logical).map(|found| found.identity)
+                    == Stat::of(c".".as_ptr().cast()).ok().map(|here| here.identity()) =>
+            {
+                Some(logical)
+            }
             // "(unreachable)/…" for a directory outside our root.
-            (buffer.first() == Some(&b'/')).then_some(buffer)
-        })
+            _ => (physical.first() == Some(&b'/')).then_some(physical),
+        }
     }
 
     fn read(&self, file: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Unreadable> {
-        // Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        let descriptor = match Descriptor::open(file, O_NONBLOCK) {
-            Ok(descriptor) => descriptor,
-            Err(ENOENT | ENOTDIR) => return Ok(None),
-            Err(EACCES) => return Err(Unreadable::PermissionDenied),
-            Err(code) => return Err(Unreadable::Os(code)),
+        let failed = |code| match code {
+            ENOENT | ENOTDIR => Ok(None),
+            EACCES => Err(Unreadable::PermissionDenied),
+            code => Err(Unreadable::Os(code)),
         };
-        let stat = Stat::at(descriptor.0, c"", AT_EMPTY_PATH).map_err(Unreadable::Os)?;
+        let path = c_string(file);
+        // Most of the files that are asked for are not there, and to look is a
+        // quarter cheaper than to try to open.
+        let stat = match Stat::of(path.as_ptr()) {
+            Ok(stat) => stat,
+            Err(code) => return failed(code),
+        };
         if !stat.is(S_IFREG) {
             return Err(Unreadable::NotAFile);
         }
         if stat.size() > limit as u64 {
             return Err(Unreadable::TooLarge);
         }
+        // Should it have become a FIFO since, opening it does not wait for a writer.
+        let descriptor = match Descriptor::open(path.as_ptr(), O_NONBLOCK) {
+            Ok(descriptor) => descriptor,
+            Err(code) => return failed(code),
+        };
         // One byte more than it has, to see its end in the same call.
         let mut content = alloc::vec![0; stat.size() as usize + 1];
         let mut length = 0;
@@ -236,14 +290,19 @@ impl System for Process {
     }
 
     fn read_dir(&self, directory: &[u8], each: &mut dyn FnMut(&[u8])) {
-        let Ok(descriptor) = Descriptor::open(directory, arch::O_DIRECTORY) else { return };
-        let mut buffer = alloc::vec![0_u8; 32 << 10];
+        const ROOM: usize = 32 << 10;
+        let directory = c_string(directory);
+        let opened = Descriptor::open(directory.as_ptr(), arch::O_DIRECTORY);
+        let Ok(descriptor) = opened else { return };
         loop {
-            let arguments = [descriptor.0, buffer.as_mut_ptr() as usize, buffer.len(), 0];
-            let Ok(filled @ 1..) = call(number::GETDENTS64, arguments) else { return };
+            let call = |buffer| call(number::GETDENTS64, [descriptor.0, buffer, ROOM, 0]);
+            let Ok(buffer) = filled(ROOM, call) else { return };
+            if buffer.is_empty() {
+                return;
+            }
             // struct linux_dirent64: inode, offset (8 bytes each), length of the
             // record (2), type (1), name, NUL.
-            let mut records = &buffer[..filled];
+            let mut records = &buffer[..];
             while let [_, ..] = records {
                 let length = usize::from(u16::from_le_bytes([records[16], records[17]]));
                 let name = CStr::from_bytes_until_nul(&records[19..length]).unwrap_or_default();
@@ -256,8 +315,7 @@ impl System for Process {
     }
 
     fn metadata(&self, path: &[u8]) -> Option<Metadata> {
-        let path = c_string(path);
-        let stat = Stat::at(AT_FDCWD, CStr::from_bytes_until_nul(&path).ok()?, 0).ok()?;
+        let stat = Stat::of(c_string(path).as_ptr()).ok()?;
         Some(Metadata {
             identity: stat.identity(),
             is_dir: stat.is(S_IFDIR),
@@ -319,9 +377,10 @@ fn exec(
     arguments.push(ptr::null());
 
     let is_changed =
-        |variable: &CStr| changes.iter().any(|(name, _)| value_of(variable, name).is_some());
-    let kept = process.variables.iter().copied().filter(|&variable| !is_changed(text(variable)));
-    let mut variables: Vec<*const u8> = kept.collect();
+        |variable: *const u8| changes.iter().any(|(name, _)| value_of(variable, name).is_some());
+    let mut variables: Vec<*const u8> =
+        Vec::with_capacity(process.variables.len() + changes.len() + 1);
+    variables.extend(process.variables.iter().filter(|&&variable| !is_changed(variable)));
     let new: Vec<Vec<u8>> = changes
         .iter()
         .filter_map(|(name, value)| {
@@ -370,8 +429,12 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     stop(INTERNAL, "the shim met a case that it does not know; please report this")
 }
 
-/// Memory that is never given back: the shim is another program in an instant.
-/// The first part costs nothing, being zero pages of the executable.
+/// Memory in the order of a stack: what was handed out last can grow, shrink and
+/// be given back in place, everything else stays, because the shim is another
+/// program in an instant. So the few pages that it touches, each of which costs
+/// as much as a system call, stay few.
+///
+/// The first part is zero pages of the executable.
 struct Bump {
     free: UnsafeCell<(usize, usize)>,
 }
@@ -391,7 +454,8 @@ static MEMORY: Memory = Memory(UnsafeCell::new([0; FIRST_PART]));
 #[global_allocator]
 static ALLOCATOR: Bump = Bump { free: UnsafeCell::new((0, 0)) };
 
-// SAFETY: parts are disjoint, aligned, and never handed out twice.
+// SAFETY: parts are disjoint and aligned, and none is handed out twice before it
+// was given back.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: one thread, and no reference into the cell outlives this.
@@ -411,10 +475,32 @@ unsafe impl GlobalAlloc for Bump {
         at as *mut u8
     }
 
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's; memory that was never handed out is zero.
-        unsafe { self.alloc(layout) }
+    unsafe fn dealloc(&self, part: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        let (next, _) = unsafe { &mut *self.free.get() };
+        if part as usize + layout.size() == *next {
+            *next = part as usize;
+        }
     }
 
-    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+    unsafe fn realloc(&self, part: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        let (next, end) = unsafe { &mut *self.free.get() };
+        let is_last = part as usize + layout.size() == *next;
+        if is_last && part as usize + size <= *end {
+            *next = part as usize + size;
+            return part;
+        }
+        if size <= layout.size() {
+            return part;
+        }
+        // SAFETY: the caller's; what was handed out before does not overlap.
+        unsafe {
+            let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !new.is_null() {
+                ptr::copy_nonoverlapping(part, new, layout.size());
+            }
+            new
+        }
+    }
 }
