@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::archives::tree;
+use common::archives::{large_tree, tar_gz, tree};
 use common::published::{GoDev, assert_is_whole, dl, names_in, snapshot};
 use common::server::Server;
 use common::{Ended, GVM, Machine, finish, wait_until};
@@ -164,9 +164,11 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn a_stopped_holder_is_waited_for_by_name_and_a_killed_one_is_not() {
-    let server = GoDev::of(&["1.22.0", "1.22.1"]).serve_with(|request, answer| {
+    let mut published = GoDev::of(&["1.22.1"]);
+    published.add("1.22.0", &tar_gz(&large_tree("1.22.0")));
+    let server = published.serve_with(|request, answer| {
         if request.path.contains("/elsewhere/go1.22.0") {
-            answer.ending(common::server::Ending::StallAfter(100_000))
+            answer.ending(common::server::Ending::StallAfter(5_000_000))
         } else {
             answer
         }

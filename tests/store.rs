@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::archives::{self, sha256, tar_gz, tree};
+use common::archives::{self, large_tree, sha256, tar_gz, tree};
 use common::published::{GoDev, Modules, dl, names_in, snapshot};
 use common::server::{Answer, Ending, Server};
 use common::{Ended, GVM, Machine, finish, run, wait_until};
@@ -28,6 +28,16 @@ fn go_dev_with(fault: impl Fn(Answer) -> Answer + Send + Sync + 'static) -> Serv
     GoDev::of(&[VERSION, OTHER]).serve_with(move |request, answer| {
         let is_it = request.path == format!("/elsewhere/{}", archives::file_name(VERSION));
         if is_it { fault(answer) } else { answer }
+    })
+}
+
+/// Sends an archive that is large enough to be on the disk in part, and stops in it.
+fn stalling(version: &str) -> Server {
+    let mut published = GoDev::of(&[]);
+    published.add(version, &tar_gz(&large_tree(version)));
+    published.serve_with(|request, answer| {
+        let is_it = request.path.starts_with("/elsewhere/");
+        if is_it { answer.ending(Ending::StallAfter(5_000_000)) } else { answer }
     })
 }
 
@@ -270,7 +280,7 @@ fn start(machine: &Machine, server: &Server, arguments: &[&str]) -> Child {
 
 #[test]
 fn a_killed_install_leaves_no_toolchain() {
-    let server = go_dev_with(|answer| answer.ending(Ending::StallAfter(100_000)));
+    let server = stalling(VERSION);
     let machine = machine();
     let before = store(&machine);
     let mut child = start(&machine, &server, &["install", VERSION]);
@@ -289,10 +299,7 @@ fn a_killed_install_leaves_no_toolchain() {
 #[test]
 fn a_killed_replacement_leaves_what_was_there() {
     let machine = machine();
-    let stalling = GoDev::of(&[OTHER]).serve_with(|request, answer| {
-        let is_it = request.path.starts_with("/elsewhere/");
-        if is_it { answer.ending(Ending::StallAfter(100_000)) } else { answer }
-    });
+    let stalling = stalling(OTHER);
     let before = store(&machine);
     let mut child = start(&machine, &stalling, &["install", "--force", OTHER]);
     wait_until_staged(&machine);
@@ -306,7 +313,7 @@ fn a_killed_replacement_leaves_what_was_there() {
 
 #[test]
 fn nobody_sweeps_what_another_process_works_on() {
-    let server = go_dev_with(|answer| answer.ending(Ending::StallAfter(100_000)));
+    let server = stalling(VERSION);
     let machine = machine();
     let mut child = start(&machine, &server, &["install", VERSION]);
     wait_until_staged(&machine);

@@ -5,7 +5,7 @@ use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
 use crate::path::display;
 use flate2::bufread::GzDecoder;
 use std::cell::Cell;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 use tar::EntryType;
 
@@ -14,6 +14,10 @@ const MAX_PADDING: u64 = 1 << 20;
 
 /// What headers may have: names, and pax records about them.
 const MAX_HEADERS: u64 = 1 << 20;
+
+/// What is inflated at once. Inflating is slow near the end of what it may write, and
+/// the tar reader asks for little at a time; this much fits the caches.
+const INFLATED: usize = 256 << 10;
 
 /// Lets so many bytes through and no more. The tar reader takes headers into
 /// memory, of whatever size they say they are.
@@ -35,7 +39,8 @@ impl<R: Read> Read for Budget<R> {
 
 pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
     let left = Rc::new(Cell::new(MAX_HEADERS));
-    let reader = Budget { reader: GzDecoder::new(reader), left: left.clone() };
+    let inflated = BufReader::with_capacity(INFLATED, GzDecoder::new(reader));
+    let reader = Budget { reader: inflated, left: left.clone() };
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
@@ -60,13 +65,13 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
 
     // What follows the end of the tar is padding, and the gzip's own checksum
     // is looked at only at its end.
-    let mut gzip = archive.into_inner().reader;
+    let mut inflated = archive.into_inner().reader;
     let mut padding = Vec::new();
-    (&mut gzip).take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
+    (&mut inflated).take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
     if padding.len() as u64 > MAX_PADDING || padding.iter().any(|&byte| byte != 0) {
         return Err(hostile("it goes on after its end"));
     }
-    let mut reader = gzip.into_inner();
+    let mut reader = inflated.into_inner().into_inner();
     if reader.fill_buf().map_err(damaged)?.is_empty() {
         return Ok(());
     }

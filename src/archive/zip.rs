@@ -35,19 +35,23 @@ struct Seen {
     size: u64,
 }
 
-pub(super) fn unpack(mut reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
+/// The archive, under a decoder that is used for one file after the other.
+type Inflating = DeflateDecoder<ChunkReader>;
+
+pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
+    let mut inflating = Inflating::new(reader);
     let mut seen = Vec::new();
     let central_start = loop {
-        let start = reader.position();
-        match read_u32(&mut reader)? {
-            LOCAL_HEADER => seen.push(local(&mut reader, start, sink)?),
+        let start = inflating.get_ref().position();
+        match read_u32(inflating.get_mut())? {
+            LOCAL_HEADER => seen.push(local(&mut inflating, start, sink)?),
             CENTRAL_HEADER => break start,
             _ if start == 0 => return Err(damaged("it does not begin as a zip does")),
             _ => return Err(damaged(format_args!("there is no header at byte {start}"))),
         }
     };
     let mut tail = CENTRAL_HEADER.to_le_bytes().to_vec();
-    reader.take(MAX_CENTRAL_DIRECTORY).read_to_end(&mut tail).map_err(damaged)?;
+    inflating.into_inner().take(MAX_CENTRAL_DIRECTORY).read_to_end(&mut tail).map_err(damaged)?;
     if tail.len() as u64 > MAX_CENTRAL_DIRECTORY {
         return Err(hostile("its central directory is too large"));
     }
@@ -65,7 +69,8 @@ pub(super) fn unpack(mut reader: ChunkReader, sink: &mut Checked) -> Result<(), 
 }
 
 /// One file: its header, its data, and its descriptor.
-fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<Seen, ArchiveError> {
+fn local(inflating: &mut Inflating, start: u64, sink: &mut Checked) -> Result<Seen, ArchiveError> {
+    let reader = inflating.get_mut();
     let mut header = [0; 26];
     reader.read_exact(&mut header).map_err(damaged)?;
     let u16_at = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
@@ -96,7 +101,8 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
     } else {
         match method {
             DEFLATED => {
-                let mut data = Summed { data: DeflateDecoder::new(&mut *reader), sum: &mut sum };
+                inflating.reset_data();
+                let mut data = Summed { data: &mut *inflating, sum: &mut sum };
                 sink.file(&name, false, &mut data)?;
                 io::copy(&mut data, &mut io::sink()).map_err(damaged)?;
             }
@@ -111,6 +117,7 @@ fn local(reader: &mut ChunkReader, start: u64, sink: &mut Checked) -> Result<See
             }
         }
     }
+    let reader = inflating.get_mut();
     let read = reader.position() - data_start;
     let size = u64::from(sum.amount());
     let told = if has_descriptor { descriptor(reader)? } else { header };

@@ -537,6 +537,13 @@ pub enum Failure {
     Here(Error),
 }
 
+impl Failure {
+    /// What the source sent is not what it should be.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self::Source(Code::Refused, why.into())
+    }
+}
+
 impl<E: Into<Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::Here(error.into())

@@ -40,6 +40,11 @@ impl Lock {
         Self::try_file(&locks.join(format!("{name}.lock")))
     }
 
+    /// The file, which is open as long as the lock is held.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Takes the lock of that file if nobody has it.
     pub(super) fn try_file(file: &Path) -> Result<Option<Self>> {
         let file = open(file)?;

@@ -1,11 +1,13 @@
 //! What is installed: one directory per toolchain, published by one rename, so
 //! that present means complete.
 
+mod durable;
 mod lock;
 pub mod receipt;
 mod shims;
 mod staging;
 
+pub(crate) use durable::WriteBack;
 pub use lock::Lock;
 pub use receipt::{Evidence, LogRecord, Origin, Receipt};
 use staging::MANIFEST;
@@ -224,12 +226,12 @@ impl Store {
         Staging::create(&path(&self.layout.tmp()), &path(&self.layout.locks()), ui)
     }
 
-    /// Makes a staged tree a toolchain: from here on it is installed. One of the
-    /// same name is replaced. The caller holds its lock.
+    /// Makes a staged tree a toolchain: from here on it is installed, whole, and after a
+    /// power cut too. One of the same name is replaced. The caller holds its lock.
     ///
     /// # Errors
-    /// The receipt cannot be written or the tree cannot be moved; nothing is
-    /// installed then.
+    /// The receipt cannot be written, the disk does not take the tree, or it cannot be
+    /// moved; nothing is installed then.
     pub fn publish(
         &self,
         staging: Staging,
@@ -240,13 +242,19 @@ impl Store {
     ) -> Result<Toolchain> {
         receipt.write(&staging.toolchain())?;
         let target = path(&self.layout.toolchain(version, platform.borrowed()));
-        fs_err::create_dir_all(path(&self.layout.toolchains()))?;
+        let toolchains = path(&self.layout.toolchains());
+        fs_err::create_dir_all(&toolchains)?;
+        staging.settle()?;
+        let announce = || {
+            durable::settle_names(&toolchains)?;
+            self.changed(ui)
+        };
         if target.exists() {
             // A directory that its owner may not write cannot be moved to another.
             staging::make_writable(&target)?;
             if staging::exchange(&staging.toolchain(), &target) {
                 // What was there goes with the staging directory.
-                if let Err(error) = self.changed(ui) {
+                if let Err(error) = announce() {
                     let _ = staging::exchange(&staging.toolchain(), &target);
                     self.take_back(staging, ui);
                     return Err(error);
@@ -257,7 +265,7 @@ impl Store {
         let replaced = if target.exists() { Some(self.take_out(&target, ui)?) } else { None };
         let renamed = fs_err::rename(staging.toolchain(), &target).map_err(Error::from);
         let is_renamed = renamed.is_ok();
-        if let Err(error) = renamed.and_then(|()| self.changed(ui)) {
+        if let Err(error) = renamed.and_then(|()| announce()) {
             // As if nothing had been: what cannot be announced is not installed.
             if is_renamed {
                 let _ = fs_err::rename(&target, staging.toolchain());

@@ -1,6 +1,7 @@
 //! Where a toolchain is built before it is published, and where it goes before
 //! it is deleted: a directory in `tmp/` whose lock lives as long as its process.
 
+use super::durable;
 use super::lock::Lock;
 use crate::error::Result;
 use crate::ui::Ui;
@@ -14,7 +15,7 @@ pub(super) const MANIFEST: &str = "files.sha256";
 pub struct Staging {
     directory: PathBuf,
     /// Tells other processes that this one is not left over.
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl Staging {
@@ -26,7 +27,7 @@ impl Staging {
         let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(tmp)?.keep();
         let lock = Lock::try_file(&directory.join("lock"))?;
         let lock = lock.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ResourceBusy))?;
-        Ok(Self { directory, _lock: lock })
+        Ok(Self { directory, lock })
     }
 
     /// What becomes `toolchains/NAME`.
@@ -53,6 +54,17 @@ impl Staging {
     #[must_use]
     pub fn extra(&self) -> PathBuf {
         self.toolchain().join("extra")
+    }
+
+    /// Waits until all that is in it is on the disk, and will be there after a power
+    /// cut.
+    ///
+    /// # Errors
+    /// The disk did not take all of it.
+    pub(super) fn settle(&self) -> Result<()> {
+        // Its lock was opened before anything was written, so that nothing that went
+        // wrong since is missed.
+        Ok(durable::settle(self.lock.file())?)
     }
 
     /// Deletes what is in it, and says so when that fails.
@@ -82,7 +94,7 @@ pub(super) fn left_over(tmp: &Path) -> impl Iterator<Item = Staging> + use<> {
     fs_err::read_dir(tmp).into_iter().flatten().flatten().filter_map(|entry| {
         let directory = entry.path();
         let lock = Lock::try_file(&directory.join("lock")).ok().flatten()?;
-        Some(Staging { directory, _lock: lock })
+        Some(Staging { directory, lock })
     })
 }
 

@@ -49,7 +49,7 @@ pub struct Tree {
 
 impl Tree {
     /// Adds a file by its path in GOROOT, with slashes.
-    pub fn add(&mut self, path: &str, digest: Sha256) {
+    pub fn add(&mut self, path: impl Into<String>, digest: Sha256) {
         self.files.insert(path.into(), digest);
     }
 

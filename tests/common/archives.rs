@@ -26,14 +26,7 @@ pub fn elf(platform: &Platform) -> Vec<u8> {
 pub fn tree(version: &str) -> Vec<File> {
     let file =
         |path: &str, content: &[u8], executable| (path.to_string(), content.to_vec(), executable);
-    let mut padding = vec![0_u8; 300_000];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    for byte in &mut padding {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        *byte = state as u8;
-    }
+    let padding = noise(300_000);
     vec![
         file("VERSION", format!("go{version}\ntime 2024-05-30T19:26:07Z\n").as_bytes(), false),
         file("bin/go", &elf(&Platform::host()), true),
@@ -45,6 +38,26 @@ pub fn tree(version: &str) -> Vec<File> {
         file("src/fmt/print.go", b"package fmt\n", false),
         file("test/left_out.go", b"package test\n", false),
     ]
+}
+
+/// The same with a large file in front, so that what comes of it is on the disk long
+/// before the archive is at its end.
+pub fn large_tree(version: &str) -> Vec<File> {
+    let mut files = tree(version);
+    files.insert(1, ("a/large".into(), noise(6_000_000), false));
+    files
+}
+
+/// Bytes that no archive makes smaller, the same ones each time.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let step = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(step).collect()
 }
 
 /// As go.dev publishes it: `go/…` with modes.
