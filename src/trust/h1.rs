@@ -157,7 +157,7 @@ mod tests {
     fn the_form_is_that_of_the_module() {
         let hash = |files: &[(&str, &[u8])]| {
             let mut tree = Tree::default();
-            files.iter().for_each(|(path, content)| tree.add(path, digest(content)));
+            files.iter().for_each(|(path, content)| tree.add(*path, digest(content)));
             tree.h1("m@v1/")
         };
         let module = hash(&[("src/_go.mod", b"module std"), ("VERSION", b"go1.22")]);
