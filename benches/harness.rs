@@ -220,7 +220,7 @@ text {{ font: 12px system-ui, sans-serif; fill: #57606a }}
   .peer {{ fill: #4d555e }}
 }}
 </style>
-{body}<text x="16" y="{:.0}">Time that is added, on a logarithmic scale. cargo bench draws this.</text>
+{body}<text x="16" y="{:.0}">Time that is added, on a logarithmic scale. cargo bench -- --chart draws this.</text>
 </svg>
 "#,
             y - 8.0

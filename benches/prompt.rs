@@ -40,10 +40,17 @@ pub fn run(report: &mut Report) {
         machine.repository(&format!("{name}/1/2/3/4/5/6"), &[]);
     }
     let module = "module m\n\ngo 1.22\n\nrequire (\n\texample.com/x v1.2.3\n)\n";
-    machine.repository("module", &[("go.mod", module)]);
-    for name in ["module/1/2/3/4/5/6", "nothing/1/2/3/4/5/6", "other"] {
-        machine.repository(name, &[]);
-    }
+    // Where nothing is pinned, everything up to the root is looked at: this stands six
+    // directories deep, as a person's repositories do, and not below target/.
+    let shallow = tempfile::tempdir().unwrap();
+    let [with_module, with_nothing] = ["module", "nothing"].map(|name| {
+        let depth = shallow.path().components().count();
+        let below = ["a", "b", "c", "d"][..6_usize.saturating_sub(depth)].join("/");
+        let directory = shallow.path().join(name).join(below);
+        fs::create_dir_all(&directory).unwrap();
+        directory
+    });
+    fs::write(shallow.path().join("module/go.mod"), module).unwrap();
 
     let goroots = [REAL, OTHER].map(|version| machine.goroot(version));
     let mise = Mise::set_up(&machine, &[(REAL, &goroots[0]), (OTHER, &goroots[1])]);
@@ -96,22 +103,21 @@ pub fn run(report: &mut Report) {
     }
 
     let places = [
-        ("one/1/2/3/4/5/6", "a pin six levels up"),
-        ("module/1/2/3/4/5/6", "a go.mod six levels up, no pin"),
-        ("nothing/1/2/3/4/5/6", "nothing up to the root"),
+        (machine.work().join("one/1/2/3/4/5/6"), "a pin six levels up"),
+        (with_module, "six directories deep with a go.mod, no pin"),
+        (with_nothing, "six directories deep with nothing"),
     ];
     for shell in SHELLS {
         if peers::find(shell.name()).is_none() {
             report.not_measured(format!("hooks in {}", peers::missing(shell.name())));
             continue;
         }
-        for (place, what) in places {
-            let directory = machine.work().join(place);
+        for (directory, what) in &places {
             let turn = |hooked: &Hooked| {
-                let script = at_the_prompt(shell, &(hooked.setup)(shell), &directory);
+                let script = at_the_prompt(shell, &(hooked.setup)(shell), directory);
                 by_its_clock(&machine, shell, &script, hooked).0
             };
-            let is_first = place == places[0].0;
+            let is_first = *directory == places[0].0;
             let all = hooked();
             // fnm does nothing at a prompt, only on cd.
             let those =

@@ -20,6 +20,8 @@ __gvm_state=  # the variables that __gvm_unchanged was made for,
 __gvm_texts=  # what it expects in the files that it reads,
 __gvm_tests=  # and the code that it is made of
 __gvm_reads=
+__gvm_text= # what was read last,
+__gvm_seen= # and all that __gvm_unchanged has read
 
 # Comparisons are made with `[`: `[[` and `case` go by the user's nocasematch.
 
@@ -124,7 +126,7 @@ __gvm_add_lines() {
 __gvm_watch() {
   __gvm_state=$PWD:$PATH:${GVM_VERSION-}:${GOWORK-}:${GO111MODULE-}
   eval "__gvm_unchanged() {
-    local __gvm_text= __gvm_seen=
+    __gvm_seen=
     [ \"\$PWD:\$PATH:\${GVM_VERSION-}:\${GOWORK-}:\${GO111MODULE-}\" = \"\$__gvm_state\" ] &&
       [[ -n x$__gvm_tests ]] || return 1
     $__gvm_reads
