@@ -9,12 +9,14 @@ use common::archives;
 use common::hostile::{gzip, zeros};
 use common::published::{GoDev, Modules, dl};
 use common::server::{Answer, Ending, Request, Server};
-use common::{Ended, GVM, Machine, finish};
+use common::{Ended, GVM, Machine, finish, wait_until};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 const VERSION: &str = "1.22.4";
@@ -81,6 +83,104 @@ fn a_transfer_that_breaks_off_goes_on_where_it_was() {
             assert_eq!(condition, version.map(|(_, value)| value));
         }
     }
+}
+
+/// How many bytes come slowly, before the process ends in the tests below.
+const SLOW: usize = 200_000;
+
+/// What is kept of archives.
+fn kept(machine: &Machine) -> Vec<PathBuf> {
+    let cache = fs::read_dir(machine.root().join("cache")).into_iter().flatten();
+    let names = cache.map(|entry| entry.unwrap().path());
+    names.filter(|path| path.to_str().unwrap().contains("/part-")).collect()
+}
+
+/// go.dev, whose archive comes slowly the first time and stalls; then parts of it come.
+fn slow_at_first(then: impl Fn(usize, Answer) -> Answer + Send + Sync + 'static) -> Server {
+    go_dev_with(move |number, begin, answer| match number {
+        0 => answer.header("ETag", "\"one\"").ending(Ending::Slowly(SLOW)),
+        _ => then(begin, answer),
+    })
+}
+
+/// Kills an installation once its first bytes are kept.
+fn kill_in_the_middle(machine: &Machine, server: &Server) {
+    let mut command = machine.command(GVM);
+    command.args(["install", VERSION]).env("GVM_DL_URL", dl(server));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the first bytes are kept", || {
+        kept(machine).iter().any(|file| file.metadata().unwrap().len() >= SLOW as u64)
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_download_that_died_with_its_process_goes_on_the_next_time() {
+    let server = slow_at_first(|begin, answer| rest(answer, begin).header("ETag", "\"one\""));
+    let machine = Machine::new();
+    kill_in_the_middle(&machine, &server);
+    let installed = machine.gvm_at(&server, &["install", VERSION]).succeeded();
+    installed.saying(&["going on with an earlier download"]);
+    machine.has_whole(VERSION);
+    let asked = asked(&server);
+    assert_eq!(asked.len(), 2);
+    assert_eq!(begin_of(&asked[1]), SLOW);
+    assert_eq!(asked[1].headers["if-range"], "\"one\"");
+    assert!(kept(&machine).is_empty());
+}
+
+#[test]
+fn what_was_kept_of_another_file_is_not_used() {
+    // Another version now, and all of it, as If-Range wants it.
+    let server = slow_at_first(|_, answer| answer.header("ETag", "\"two\""));
+    let machine = Machine::new();
+    kill_in_the_middle(&machine, &server);
+    machine.gvm_at(&server, &["install", VERSION]).succeeded();
+    machine.has_whole(VERSION);
+    assert_eq!(asked(&server).len(), 2);
+    assert!(kept(&machine).is_empty());
+}
+
+#[test]
+fn what_was_kept_and_damaged_is_found_out_and_the_download_begun_anew() {
+    let server = slow_at_first(|begin, answer| match begin {
+        0 => answer,
+        begin => rest(answer, begin).header("ETag", "\"one\""),
+    });
+    let machine = Machine::new();
+    kill_in_the_middle(&machine, &server);
+    let file = &kept(&machine)[0];
+    let mut content = fs::read(file).unwrap();
+    let last = content.len() - 1;
+    content[last] ^= 1;
+    fs::write(file, content).unwrap();
+    machine
+        .gvm_at(&server, &["install", VERSION])
+        .succeeded()
+        .saying(&["beginning anew, without the 200.0 kB of an earlier download"]);
+    machine.has_whole(VERSION);
+    assert_eq!(asked(&server).iter().map(begin_of).collect::<Vec<_>>(), [0, SLOW, 0]);
+    assert!(kept(&machine).is_empty());
+}
+
+#[test]
+fn what_a_server_sent_before_it_went_away_is_kept() {
+    let is_back = Arc::new(AtomicBool::new(false));
+    let back = is_back.clone();
+    let server = go_dev_with(move |number, begin, answer| match number {
+        0 => answer.ending(Ending::SlowlyAndCut(SLOW)),
+        _ if back.load(Ordering::SeqCst) => rest(answer, begin),
+        _ => Answer::new(503, "text/plain", "in a moment"),
+    });
+    let machine = Machine::new();
+    machine.gvm_at(&server, &["install", VERSION]).failed(6).saying(&["broke off"]);
+    assert_eq!(kept(&machine).len(), 1);
+    machine.has_nothing_staged();
+    is_back.store(true, Ordering::SeqCst);
+    machine.gvm_at(&server, &["install", VERSION]).succeeded();
+    assert_eq!(begin_of(asked(&server).last().unwrap()), SLOW);
+    assert!(kept(&machine).is_empty());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::source::{Failure, Offer, Shape};
 use crate::store::{Evidence, Origin};
 use crate::trust::h1;
 use crate::trust::sha256::{Hasher, Sha256};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -45,6 +45,10 @@ pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpack
     let label = offer.url.rsplit('/').next().unwrap_or_default();
     let label = display(label.as_bytes()).to_string();
     let total = offer.size.or(offer.response.length);
+    if offer.response.kept > 0 {
+        let kept = ui::bytes(offer.response.kept);
+        ui.say(format_args!("going on with an earlier download, of which {kept} are here"));
+    }
     let doing = if offer.source == "file" { "unpacking" } else { "downloading" };
     let progress = ui.progress(doing, short(&label), total);
 

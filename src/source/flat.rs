@@ -63,7 +63,7 @@ impl Flat {
         })?;
         let url = self.url_of(&file_name);
         let response =
-            http.get(&url, None).map_err(|error| passed(Code::Network, error.to_string()))?;
+            http.get_archive(&url).map_err(|error| passed(Code::Network, error.to_string()))?;
         if response.status != 200 {
             let what = format!("{file_name}: ");
             return Err(PassedOver::answered(self.name(), &what, response));

@@ -89,7 +89,7 @@ impl GoDev {
         })?;
         let url = format!("{}/{file_name}", self.base);
         let response =
-            http.get(&url, None).map_err(|error| passed(Code::Network, error.to_string()))?;
+            http.get_archive(&url).map_err(|error| passed(Code::Network, error.to_string()))?;
         if response.status != 200 {
             let what = format!("{file_name}: ");
             return Err(PassedOver::answered(self.name(), &what, response));

@@ -1,6 +1,7 @@
 //! Bytes by URL: `https`, `http` and `file`.
 
 use super::forward::{self, Forward};
+use super::kept::{self, Beginning, Keeper, Kept};
 use super::patience::Patience;
 use super::tls;
 use super::transfer::{Transfer, content_range};
@@ -11,6 +12,7 @@ use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
 use std::cell::OnceCell;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Long enough for a slow network, short enough to go on to the next source.
@@ -53,6 +55,8 @@ pub struct Http {
     /// What keeps it to files.
     offline: Option<Offline>,
     patience: Patience,
+    /// Where what came of an archive is kept.
+    keeping_in: Option<PathBuf>,
     connection: OnceCell<Settled<(tokio::runtime::Runtime, reqwest::Client)>>,
 }
 
@@ -66,6 +70,10 @@ pub struct Response<'a> {
     pub total: Option<u64>,
     pub content_type: String,
     pub etag: Option<String>,
+    /// How many bytes an earlier download has left, which come first.
+    pub kept: u64,
+    beginning: Option<Beginning>,
+    keeper: Option<Keeper>,
     body: Body,
     received: u64,
     /// What may still be read of a file.
@@ -82,6 +90,69 @@ impl Http {
     #[must_use]
     pub fn new(offline: Option<Offline>) -> Self {
         Self { offline, patience: Patience::of_a_command(), ..Self::default() }
+    }
+
+    /// Keeps what comes of an archive in a directory until all of it is there.
+    #[must_use]
+    pub fn keeping_in(self, directory: PathBuf) -> Self {
+        Self { keeping_in: Some(directory), ..self }
+    }
+
+    /// As [`Http::get`], for an archive: what an earlier download has left comes first,
+    /// and only the rest is asked for.
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub fn get_archive(&self, url: &str) -> Result<Response<'_>, HttpError> {
+        let Some(directory) = &self.keeping_in else { return self.get(url, None) };
+        let named = shown(url);
+        let mut response = match Kept::find(directory, &named) {
+            Some(kept) => self.get_rest(url, kept)?,
+            None => self.get(url, None)?,
+        };
+        if let (200, None, Body::Http(transfer), Some(total)) =
+            (response.status, &response.keeper, &response.body, response.length)
+        {
+            let version = transfer.version().clone();
+            response.keeper = Some(Keeper::new(directory, &named, total, version));
+        }
+        Ok(response)
+    }
+
+    /// The rest of an archive behind what is kept; all of it, where there is another
+    /// one now or the server knows no ranges.
+    fn get_rest(&self, url: &str, kept: Kept) -> Result<Response<'_>, HttpError> {
+        let (first, last) = (kept.length(), kept.total() - 1);
+        let mut response = self.ask(url, Some((first, last)), |request| {
+            let request = request.header(header::RANGE, format!("bytes={first}-{last}"));
+            match kept.version().validator() {
+                Some(validator) => request.header(header::IF_RANGE, validator),
+                // As in a transfer that goes on.
+                None => request,
+            }
+        })?;
+        let is_rest = response.status == 206
+            && response.total == Some(kept.total())
+            && response.length == Some(kept.total() - first)
+            && matches!(&response.body, Body::Http(transfer)
+                if !transfer.version().is_other_than(kept.version()));
+        if !is_rest {
+            kept.forget();
+            return if response.status == 200 { Ok(response) } else { self.get(url, None) };
+        }
+        response.status = 200;
+        response.length = Some(kept.total());
+        response.kept = first;
+        let (beginning, keeper) = kept.go_on().map_err(|e| HttpError::new(e.to_string()))?;
+        (response.beginning, response.keeper) = (Some(beginning), Some(keeper));
+        Ok(response)
+    }
+
+    /// Forgets what is kept of an archive, by its URL without a password.
+    pub(super) fn forget(&self, url: &str) {
+        if let Some(directory) = &self.keeping_in {
+            kept::forget(directory, url);
+        }
     }
 
     /// Asks for a URL. An answer of whatever status is a [`Response`]; a file
@@ -146,6 +217,9 @@ impl Http {
             total: None,
             content_type: String::new(),
             etag: None,
+            kept: 0,
+            beginning: None,
+            keeper: None,
             body: Body::None,
             received: 0,
             left: u64::MAX,
@@ -197,6 +271,9 @@ impl Http {
             total: content_range(answer.headers()).and_then(|(_, total)| total),
             content_type: header(header::CONTENT_TYPE).unwrap_or_default(),
             etag: header(header::ETAG),
+            kept: 0,
+            beginning: None,
+            keeper: None,
             body: Body::Http(Box::new(Transfer::new(answer, url.clone(), range))),
             received: 0,
             left: u64::MAX,
@@ -281,6 +358,11 @@ impl Response<'_> {
     /// # Errors
     /// The connection broke, or the server stopped before the length it had told.
     pub fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let kept = self.beginning.as_mut().map(Beginning::chunk).transpose();
+        if let Some(chunk) = kept.map_err(|e| HttpError::new(e.to_string()))?.flatten() {
+            self.received += chunk.len() as u64;
+            return Ok(Some(chunk));
+        }
         let chunk = match &mut self.body {
             Body::None => None,
             Body::File(file) => {
@@ -291,7 +373,17 @@ impl Response<'_> {
                 self.left -= length as u64;
                 (length > 0).then(|| Bytes::from(buffer))
             }
-            Body::Http(transfer) => transfer.chunk(self.http)?,
+            Body::Http(transfer) => {
+                let chunk = transfer.chunk(self.http);
+                match (&mut self.keeper, &chunk) {
+                    (Some(keeper), Ok(Some(chunk))) => keeper.saw(chunk),
+                    (Some(keeper), Err(_)) => keeper.broke_off(),
+                    // All of it is there, whatever it is.
+                    (keeper, Ok(None)) => drop(keeper.take()),
+                    (None, _) => {}
+                }
+                chunk?
+            }
         };
         self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(chunk)

@@ -6,6 +6,7 @@ mod flat;
 mod forward;
 mod go_dev;
 pub mod http;
+mod kept;
 pub mod measure;
 pub mod mirrors;
 mod patience;
@@ -23,7 +24,7 @@ use crate::platform::Platform;
 use crate::store::Store;
 use crate::trust::sha256::Sha256;
 use crate::trust::sumdb::{self, Database, Record, Unproved};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 use crate::version::{Request, Version};
 use checksums::Checksums;
 use flat::{Flat, Published};
@@ -141,7 +142,7 @@ impl<'a> Sources<'a> {
         };
         let sources: Vec<_> = mirrors::configured(config)?.into_iter().map(source).collect();
         Ok(Self {
-            http: Http::new(config.offline),
+            http: Http::new(config.offline).keeping_in(store.cache()),
             offline: config.offline,
             proxy: ModuleProxy::new(goenv::goproxy(store)?)?,
             gosumdb: goenv::gosumdb(store)?,
@@ -304,27 +305,35 @@ impl<'a> Sources<'a> {
         mut accept: impl FnMut(Offer) -> Result<T, Failure>,
     ) -> Result<T> {
         let mut reasons: Vec<PassedOver> = Vec::new();
+        let mut urls = Vec::new();
         for source in &self.sources {
-            let offer = match source {
-                Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
-                Source::Flat(source) => {
-                    let published = self.published(version, platform);
-                    source.offer(&self.http, version, platform, published)
-                }
-                Source::Proxy(proxy) => proxy.offer(&self.http, version, platform),
-                Source::GoProxy => self.proxy.offer(&self.http, version, platform),
-            };
-            self.http.usable()?;
-            let passed = match offer {
-                Ok(offer) => {
-                    let place = http::host(&offer.url);
-                    match accept(offer) {
-                        Ok(accepted) => return Ok(accepted),
-                        Err(Failure::Here(error)) => return Err(error),
-                        Err(Failure::Source(code, why)) => PassedOver::new(code, place, why),
+            let mut is_anew = false;
+            let passed = loop {
+                let offer = self.offer(source, version, platform);
+                self.http.usable()?;
+                let offer = match offer {
+                    Ok(offer) => offer,
+                    Err(passed) => break passed,
+                };
+                let (place, kept) = (http::host(&offer.url), offer.response.kept);
+                urls.push(offer.url.clone());
+                match accept(offer) {
+                    Ok(accepted) => {
+                        // What broke off elsewhere is of no use any more.
+                        urls.iter().for_each(|url| self.http.forget(url));
+                        return Ok(accepted);
                     }
+                    Err(Failure::Here(error)) => return Err(error),
+                    // It may have begun as another file than the one it went on as.
+                    Err(Failure::Source(Code::Refused, why)) if kept > 0 && !is_anew => {
+                        is_anew = true;
+                        let kept = ui::bytes(kept);
+                        self.ui.say(format_args!(
+                            "beginning anew, without the {kept} of an earlier download: {why}"
+                        ));
+                    }
+                    Err(Failure::Source(code, why)) => break PassedOver::new(code, place, why),
                 }
-                Err(passed) => passed,
             };
             self.tell(&passed);
             reasons.push(passed);
@@ -332,6 +341,23 @@ impl<'a> Sources<'a> {
         let what = format!("Go {version} for {platform}");
         let offline = self.offline_for(&what, &reasons);
         Err(offline.unwrap_or_else(|| nowhere(&format!("{what} could not be had"), &reasons)))
+    }
+
+    fn offer(
+        &self,
+        source: &Source,
+        version: Version,
+        platform: &Platform,
+    ) -> Result<Offer<'_>, PassedOver> {
+        match source {
+            Source::GoDev(source) => source.offer(&self.http, self.store, version, platform),
+            Source::Flat(source) => {
+                let published = self.published(version, platform);
+                source.offer(&self.http, version, platform, published)
+            }
+            Source::Proxy(proxy) => proxy.offer(&self.http, version, platform),
+            Source::GoProxy => self.proxy.offer(&self.http, version, platform),
+        }
     }
 
     /// The module zip of a toolchain at the first proxy that answers ranges.

@@ -73,7 +73,9 @@ impl ModuleProxy {
         let mut all: Vec<PassedOver> = Vec::new();
         for entry in &self.entries {
             let url = format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url);
-            let passed = match http.get(&url, None) {
+            let is_archive = file.ends_with(".zip");
+            let answer = if is_archive { http.get_archive(&url) } else { http.get(&url, None) };
+            let passed = match answer {
                 Ok(response) if response.status == 200 => {
                     return Answer::Found(Box::new(response), url);
                 }

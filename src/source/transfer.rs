@@ -7,6 +7,7 @@ use super::patience::Pace;
 use bytes::{Buf, Bytes};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{StatusCode, Url};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 pub(super) struct Transfer {
@@ -26,20 +27,20 @@ pub(super) struct Transfer {
 }
 
 /// Which version of a file a server sends.
-#[derive(Debug)]
-struct Version {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Version {
     etag: Option<String>,
     last_modified: Option<String>,
 }
 
 impl Version {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(Into::into);
         Self { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
     }
 
     /// A part may come without what its whole came with.
-    fn is_other_than(&self, first: &Self) -> bool {
+    pub(super) fn is_other_than(&self, first: &Self) -> bool {
         let differs = |a: &Option<String>, b: &Option<String>| {
             a.as_ref().zip(b.as_ref()).is_some_and(|(a, b)| a != b)
         };
@@ -47,7 +48,7 @@ impl Version {
     }
 
     /// What If-Range may name: a weak ETag does not tell one byte from another.
-    fn validator(&self) -> Option<&str> {
+    pub(super) fn validator(&self) -> Option<&str> {
         match &self.etag {
             Some(etag) if etag.starts_with("W/") => None,
             Some(etag) => Some(etag),
@@ -79,6 +80,10 @@ impl Transfer {
             in_a_row: 0,
             pace: Pace::default(),
         }
+    }
+
+    pub(super) fn version(&self) -> &Version {
+        &self.version
     }
 
     /// Whether reading all of an answer of at most `limit` bytes takes too long.

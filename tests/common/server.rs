@@ -35,6 +35,9 @@ pub enum Ending {
     /// Nothing more is sent after so many bytes, and the connection stays open
     /// until the client or the test goes away.
     StallAfter(usize),
+    /// As these two, with the second half of the bytes half a second after the first.
+    Slowly(usize),
+    SlowlyAndCut(usize),
 }
 
 impl Answer {
@@ -164,21 +167,31 @@ fn serve(
         }
         head.push_str("\r\n");
         stream.write_all(head.as_bytes()).ok()?;
-        match answer.ending {
-            Ending::Whole => stream.write_all(&answer.body).ok()?,
-            Ending::CutAfter(length) => {
-                stream.write_all(&answer.body[..length]).ok()?;
-                return None;
+        let slowly = |stream: &mut TcpStream, length: usize| {
+            stream.write_all(&answer.body[..length / 2])?;
+            stream.flush()?;
+            thread::sleep(Duration::from_millis(500));
+            stream.write_all(&answer.body[length / 2..length])
+        };
+        let stalls = match answer.ending {
+            Ending::Whole => {
+                stream.write_all(&answer.body).ok()?;
+                continue;
             }
-            Ending::StallAfter(length) => {
+            Ending::CutAfter(length) | Ending::StallAfter(length) => {
                 stream.write_all(&answer.body[..length]).ok()?;
-                stream.flush().ok()?;
-                while !stopping.load(Ordering::SeqCst) {
-                    thread::sleep(Duration::from_millis(20));
-                }
-                return None;
+                matches!(answer.ending, Ending::StallAfter(_))
             }
+            Ending::Slowly(length) | Ending::SlowlyAndCut(length) => {
+                slowly(&mut stream, length).ok()?;
+                matches!(answer.ending, Ending::Slowly(_))
+            }
+        };
+        stream.flush().ok()?;
+        while stalls && !stopping.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(20));
         }
+        return None;
     }
 }
 
