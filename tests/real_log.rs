@@ -51,7 +51,7 @@ impl Sink for Hashing<'_> {
             }
         }
         let name = name.strip_prefix(self.prefix).unwrap_or_else(|| panic!("{name}"));
-        self.tree.add(&h1::goroot_path(name), hasher.finish());
+        self.tree.add(h1::goroot_path(name), hasher.finish());
         Ok(())
     }
 }
