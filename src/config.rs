@@ -88,6 +88,19 @@ impl Require {
     }
 }
 
+/// How toolchains share the files that they have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// As clones where the file system makes such; else as hard links, unless gvm runs
+    /// as somebody whom no mode keeps from writing, as root.
+    Auto,
+    /// As `Auto`, and as hard links whoever gvm runs as.
+    Links,
+    /// Each has its own.
+    Off,
+}
+
 /// What keeps gvm off the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offline {
@@ -119,6 +132,8 @@ pub struct Config {
     pub dl_url: String,
     /// What an installation needs before it counts.
     pub require: Require,
+    /// Whether files that two toolchains have in common are kept once.
+    pub share: Share,
     /// Whether the network is left alone. It is for one command or one machine's
     /// environment, never for the file.
     #[serde(skip)]
@@ -133,6 +148,7 @@ impl Default for Config {
             mirror: None,
             dl_url: OFFICIAL_DL_URL.into(),
             require: Require::Sha256,
+            share: Share::Auto,
             offline: None,
         }
     }
@@ -153,7 +169,7 @@ impl Config {
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_at(&text, span.start));
             Error::new(Code::Usage, format!("{}:{line}: {}", shown(file), error.message()))
-                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], mirror = \"aliyun\", dl_url = \"https://go.dev/dl\", require = \"sha256\"")
+                .hint("the settings are: auto_install = true, sources = [\"go.dev\", \"proxy\"], mirror = \"aliyun\", dl_url = \"https://go.dev/dl\", require = \"sha256\", share = \"auto\"")
         })?;
         for source in config.sources.iter_mut().chain(&mut config.mirror) {
             if let Some(start) = source.start {

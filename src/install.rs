@@ -8,28 +8,33 @@
 //! tree      files on their way to the disk, in buffers that are used again
 //! writer    a new tree of files on the disk
 //! proof     a tree in staging becomes a receipt, or is refused
+//! assembly  a tree put together from files that are there and members of a zip
+//! upgrade   a tree put together from those of an installed neighbour
 //! ```
 
+pub(crate) mod assembly;
 mod places;
 mod proof;
 mod receive;
 mod tree;
+mod upgrade;
 mod writer;
 
-pub(crate) use places::{is_executable, split};
+pub(crate) use places::is_executable;
 pub(crate) use receive::receive;
 
 use crate::archive::Format;
 use crate::error::{Code, Error, Result};
 use crate::platform::Platform;
 use crate::source::http::Http;
-use crate::source::{Failure, Offer, Shape, Sources};
-use crate::store::{LogRecord, Store, Toolchain};
+use crate::source::{ByParts, Failure, Offer, RangedZip, Shape, Sources};
+use crate::store::share::Neighbour;
+use crate::store::{LogRecord, Parts, Staging, Store, Toolchain};
 use crate::trust::lockfile::{self, InForce};
 use crate::trust::sha256::Sha256;
 use crate::ui::{self, Ui, shown};
 use crate::version::Version;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// What to do about a toolchain that is installed already.
@@ -127,13 +132,29 @@ pub fn install(
     if let Some(installed) = present(store, version, terms)? {
         return Ok(installed);
     }
-    let toolchain = sources.fetch(version, platform, |offer| {
+    let found = store.neighbour(Some(version), platform);
+    let mut by_parts = found.as_ref().map(|neighbour| {
+        |zip: RangedZip| upgrade::by_parts(&zip, neighbour, store, sources, ui, version, terms)
+    });
+    let by_parts: Option<ByParts<_>> = by_parts.as_mut().map(|by_parts| by_parts as _);
+    let toolchain = sources.fetch(version, platform, by_parts, |offer| {
         let staging = store.stage(ui)?;
-        let unpacked = receive(offer, &staging.goroot(), ui)?;
+        let neighbour = neighbour_in(found.as_ref(), sources, &staging)?;
+        let unpacked = receive(offer, &staging.goroot(), neighbour.as_ref(), ui)?;
         let receipt = unpacked.check(version, &staging, sources, ui, terms)?;
         Ok(store.publish(staging, version, platform, &receipt, ui)?)
     })?;
     Ok(Installed { toolchain, was_present: false })
+}
+
+/// The toolchain that shares its files with one that is built there.
+fn neighbour_in(
+    toolchain: Option<&Toolchain>,
+    sources: &Sources,
+    staging: &Staging,
+) -> io::Result<Option<Neighbour>> {
+    let opened = toolchain.map(|found| Neighbour::new(&found.goroot, sources.share, staging));
+    opened.transpose()
 }
 
 /// What is installed already, if it may stay.
@@ -165,9 +186,11 @@ pub fn install_file(
         Failure::Here(error) => error,
         Failure::Source(code, why) => Error::new(code, format!("{path}: {why}")),
     };
+    let offer = offer_of_file(&http, file, sha256)?;
     let staging = store.stage(ui)?;
-    let unpacked =
-        receive(offer_of_file(&http, file, sha256)?, &staging.goroot(), ui).map_err(told)?;
+    let found = store.neighbour(None, terms.platform);
+    let neighbour = neighbour_in(found.as_ref(), sources, &staging)?;
+    let unpacked = receive(offer, &staging.goroot(), neighbour.as_ref(), ui).map_err(told)?;
     let version = unpacked.version(&staging.goroot()).map_err(told)?;
     terms.allow(version)?;
     let _lock = store.lock(version, terms.platform, "installing", ui)?;
@@ -215,7 +238,12 @@ pub fn summary(toolchain: &Toolchain) -> String {
         format!(" for {}", toolchain.platform)
     };
     let told = toolchain.receipt().ok().flatten().map_or_else(String::new, |receipt| {
-        let size = ui::bytes(receipt.bytes);
+        let mut size = ui::bytes(receipt.bytes);
+        if let Some(Parts { bytes, neighbour, .. }) = &receipt.origin.parts {
+            let neighbour = neighbour.strip_prefix("go").unwrap_or(neighbour);
+            let bytes = ui::bytes(*bytes);
+            size += &format!(" ({bytes} fetched, the rest is as in Go {neighbour})");
+        }
         match (&receipt.record, receipt.evidence) {
             (Some(LogRecord { database, number, .. }), _) => {
                 format!(", {size}, proved by record {number} of {database}")

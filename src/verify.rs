@@ -1,18 +1,16 @@
 //! Verifying: installed trees held against what they have to be, and put right.
 
-use crate::archive::members::Member;
 use crate::error::{Code, Error, Result};
+use crate::install::assembly::{self, Assembly, Wanted};
 use crate::install::{self, IfPresent, Terms};
 use crate::source::{Failure, RangedZip, Sources};
+use crate::store::share::Neighbour;
 use crate::store::{Evidence, LogRecord, Origin, Receipt, Staging, Store, Toolchain, receipt};
 use crate::trust::h1::{self, Tree};
 use crate::trust::scan::{Scan, scan};
-use crate::trust::sha256::Hasher;
 use crate::trust::sumdb::Unproved;
-use crate::ui::{Ui, counted};
-use flate2::Crc;
+use crate::ui::Ui;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::Path;
 
 /// What became of one toolchain.
@@ -160,9 +158,8 @@ impl Report {
             }
         }
         for path in not_executable {
-            let (directory, file) = install::split(path);
             let is_known = self.manifest.as_ref().is_none_or(|known| known.get(path).is_some());
-            if is_known && install::is_executable(directory, file) {
+            if is_known && install::is_executable(path) {
                 let what = "is not executable".to_string();
                 self.changed.entry(path.clone()).or_insert(what);
             }
@@ -230,6 +227,15 @@ impl From<Error> for Failed {
     }
 }
 
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Source(_, why) => Self::Parts(why),
+            Failure::Here(error) => Self::Here(error),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failed {
     fn from(error: std::io::Error) -> Self {
         Self::Here(error.into())
@@ -284,16 +290,15 @@ fn by_files(
 ) -> Result<Repaired, Failed> {
     let Toolchain { version, platform, goroot: old, .. } = &report.toolchain;
     let found = &report.scan.tree;
-    let prefix = h1::module_prefix(*version, platform);
 
-    let mut tree = Tree::default();
+    let mut good = Vec::new();
     let mut wanted = BTreeSet::new();
     if let Some(manifest) = &report.manifest {
         for (path, digest) in manifest.files() {
             if found.get(path) == Some(digest) {
-                tree.add(path, digest);
+                good.push((path, Wanted::Digest(digest)));
             } else {
-                wanted.insert(path.to_string());
+                wanted.insert(path);
             }
         }
     }
@@ -302,81 +307,50 @@ fn by_files(
     if report.manifest.is_none() || !wanted.is_empty() {
         let opened = sources.ranged_zip(*version, platform);
         let opened = opened.ok_or("no module proxy sends parts of it".to_string())?;
-        for member in opened.members()? {
-            if let Some(name) = member.name.strip_prefix(&prefix) {
-                members.insert(h1::goroot_path(name), member);
-            }
-        }
+        members = assembly::list(&opened, &h1::module_prefix(*version, platform))?;
         zip = Some(opened);
     }
     if report.manifest.is_none() {
-        for (path, member) in &members {
-            match found.get(path) {
-                Some(digest) if has_sum(&old.join(path), member.size, member.crc)? => {
-                    tree.add(path, digest);
-                }
-                _ => drop(wanted.insert(path.clone())),
-            }
-        }
+        let listed = members.iter().map(|(path, member)| (path.as_str(), Wanted::from(member)));
+        good.extend(listed);
         // Nothing tells whether these are as they were.
         let uncovered = found.files().filter(|(path, _)| h1::is_left_out(path));
-        uncovered.for_each(|(path, digest)| tree.add(path, digest));
+        good.extend(uncovered.map(|(path, digest)| (path, Wanted::Digest(digest))));
     }
 
     let staging = store.stage(ui)?;
-    for (path, _) in tree.files() {
-        link(&old.join(path), &staging.goroot().join(path))?;
-    }
+    let neighbour = Neighbour::replaced(old, &staging)?;
+    let mut assembly = Assembly::new(&staging, ui);
+    let others = assembly.take(&neighbour, &good)?;
+    wanted.extend(others.iter().map(String::as_str));
     let extra = found.files().map(|(path, _)| path);
     let extra = extra.chain(report.scan.odd.keys().map(String::as_str));
-    let extra = extra.filter(|path| tree.get(path).is_none() && !wanted.contains(*path));
+    let extra = extra.filter(|path| assembly.tree.get(path).is_none() && !wanted.contains(*path));
     keep_extra(&report.toolchain, extra, &staging)?;
 
     let mut done = Repaired { files: wanted.len() as u64, fetched: 0 };
     if let Some(zip) = zip {
-        let of =
-            |path: &String| members.get(path).ok_or_else(|| format!("{path} is in no module zip"));
-        let wanted = wanted.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-        done.fetched = wanted.iter().map(|member| member.span.end - member.span.start).sum();
+        let mut files = BTreeMap::new();
+        for path in wanted {
+            let member = members.get(path).ok_or_else(|| format!("{path} is in no module zip"))?;
+            files.insert(path, member);
+        }
+        let parts: Vec<_> = files.values().copied().collect();
+        done.fetched = RangedZip::cost(&parts);
         // Half of it in pieces is slower than all of it at once.
         if done.fetched > zip.size() / 2 {
             return Err("most of its files differ".to_string().into());
         }
-        fetch(&zip, &wanted, &prefix, &staging, ui, &mut tree)?;
+        assembly.fetch(&zip, &files)?;
     }
-    let h1 = tree.h1(&prefix);
+    let Assembly { tree, bytes, .. } = assembly;
+    let h1 = tree.h1(&h1::module_prefix(*version, platform));
     if h1 != *expected {
         return Err(format!("put together, its files are {h1} and should be {expected}").into());
     }
-    // Only now: the files are still those of the damaged tree as well.
-    make_executable(&tree, &staging)?;
-    let bytes = total_size(&tree, &staging.goroot())?;
     staging.write_manifest(&tree.manifest())?;
     store.publish(staging, *version, platform, &report.receipt_of(&tree, bytes), ui)?;
     Ok(done)
-}
-
-fn fetch(
-    zip: &RangedZip,
-    wanted: &[&Member],
-    prefix: &str,
-    staging: &Staging,
-    ui: &Ui,
-    tree: &mut Tree,
-) -> Result<(), Failed> {
-    let total = wanted.iter().map(|member| member.span.end - member.span.start).sum();
-    let label = counted(wanted.len(), "file");
-    let progress = ui.progress("downloading", &label, Some(total));
-    zip.fetch(wanted, &|bytes| progress.advance(bytes), |member, content| {
-        let path = h1::goroot_path(member.name.strip_prefix(prefix).unwrap_or_default());
-        let file = staging.goroot().join(&path);
-        fs_err::create_dir_all(file.parent().unwrap_or(&file))?;
-        fs_err::write(&file, &content)?;
-        let mut hasher = Hasher::default();
-        hasher.update(&content);
-        tree.add(&path, hasher.finish());
-        Ok(())
-    })
 }
 
 /// Builds the tree anew from a whole archive.
@@ -384,9 +358,11 @@ fn by_archive(store: &Store, sources: &Sources, ui: &Ui, report: &Report) -> Res
     let Toolchain { version, platform, .. } = &report.toolchain;
     let terms = Terms { platform, if_present: IfPresent::Replace, lock: None, locked: false };
     let damaged = report.changed.len() + report.missing.len();
-    sources.fetch(*version, platform, |offer| {
+    sources.fetch(*version, platform, None, |offer| {
         let staging = store.stage(ui)?;
-        let unpacked = install::receive(offer, &staging.goroot(), ui)?;
+        // Its own good files stay what they are, and whose they are too.
+        let good = Neighbour::new(&report.toolchain.goroot, sources.share, &staging)?;
+        let unpacked = install::receive(offer, &staging.goroot(), Some(&good), ui)?;
         let tree = unpacked.tree.clone();
         let mut receipt = unpacked.check(*version, &staging, sources, ui, terms)?;
         if report.expected.as_ref().is_some_and(|expected| *expected != receipt.h1) {
@@ -418,8 +394,9 @@ impl Report {
             origin: Origin {
                 source: "unknown".into(),
                 url: "unknown".into(),
-                sha256: String::new(),
+                sha256: None,
                 size: 0,
+                parts: None,
             },
             evidence: Evidence::None,
             record: None,
@@ -474,45 +451,4 @@ fn keep_extra<'a>(
         link(&toolchain.goroot.join(path), &to)?;
     }
     Ok(())
-}
-
-/// Gives back the right to be executed to what has it in a distribution.
-fn make_executable(tree: &Tree, staging: &Staging) -> Result<()> {
-    #[cfg(unix)]
-    for (path, _) in tree.files() {
-        use std::os::unix::fs::PermissionsExt;
-        let (directory, file) = install::split(path);
-        if install::is_executable(directory, file) {
-            let file = staging.goroot().join(path);
-            let mut permissions = fs_err::metadata(&file)?.permissions();
-            if permissions.mode() & 0o111 == 0 {
-                permissions.set_mode(permissions.mode() | 0o755);
-                fs_err::set_permissions(&file, permissions)?;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (tree, staging);
-    Ok(())
-}
-
-fn total_size(tree: &Tree, goroot: &Path) -> Result<u64> {
-    let sizes = tree.files().map(|(path, _)| Ok(fs_err::metadata(goroot.join(path))?.len()));
-    sizes.sum()
-}
-
-/// Whether a file has that size and that sum, as a zip lists them.
-fn has_sum(file: &Path, size: u64, crc: u32) -> Result<bool> {
-    let mut opened = fs_err::File::open(file)?;
-    if opened.metadata()?.len() != size {
-        return Ok(false);
-    }
-    let mut sum = Crc::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match opened.read(&mut buffer)? {
-            0 => return Ok(sum.sum() == crc),
-            length => sum.update(&buffer[..length]),
-        }
-    }
 }

@@ -6,18 +6,19 @@ mod common;
 
 use bytes::Bytes;
 use common::Machine;
+use common::real_go::real_zip;
 use gvm::archive::{self, ArchiveError, ChunkReader, Format, Sink};
 use gvm::config::Config;
 use gvm::platform::Platform;
-use gvm::source::{Failure, Sources};
+use gvm::source::Sources;
 use gvm::store::Store;
 use gvm::trust::h1::{self, Tree};
 use gvm::trust::sha256::Hasher;
 use gvm::ui::Ui;
 use gvm::version::Version;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 /// Releases of twelve years, for five platforms.
@@ -78,29 +79,6 @@ fn h1_of_zip(zip: &Path, version: Version, platform: &Platform) -> Result<String
     })
 }
 
-/// The zip, as it was kept between runs, or from the module proxy.
-fn zip_of(sources: &Sources, version: Version, platform: &Platform) -> PathBuf {
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-zips");
-    fs::create_dir_all(&kept).unwrap();
-    let file = kept.join(format!("{version}.{platform}.zip"));
-    if !file.exists() {
-        let mut new = tempfile::NamedTempFile::new_in(&kept).unwrap();
-        sources
-            .fetch(version, platform, |mut offer| {
-                let broken = |error: &dyn std::fmt::Display| {
-                    Failure::Source(gvm::error::Code::Network, error.to_string())
-                };
-                while let Some(chunk) = offer.response.chunk().map_err(|error| broken(&error))? {
-                    new.write_all(&chunk)?;
-                }
-                Ok(())
-            })
-            .unwrap();
-        new.persist(&file).unwrap();
-    }
-    file
-}
-
 #[test]
 fn ten_real_toolchains_of_five_platforms_have_the_h1_that_the_real_log_records() {
     let machine = Machine::new();
@@ -111,7 +89,7 @@ fn ten_real_toolchains_of_five_platforms_have_the_h1_that_the_real_log_records()
             (Version::parse(version).unwrap(), Platform::parse(platform).unwrap());
         let record = sources.recorded(version, &platform).unwrap().unwrap();
         assert_eq!(record.database, "sum.golang.org");
-        let zip = zip_of(&sources, version, &platform);
+        let zip = real_zip(&sources, version, &platform);
         let found = h1_of_zip(&zip, version, &platform);
         if !matches!(&found, Ok(h1) if *h1 == record.h1) {
             // What was kept may be damaged; the next run fetches it anew.

@@ -123,12 +123,12 @@ fn a_repair_fetches_only_what_differs_and_loses_nothing() {
         .iter()
         .map(|request| {
             let (first, last) = request.headers["range"][6..].split_once('-').unwrap();
-            let last = last.parse::<usize>().unwrap().min(whole - 1);
-            last - first.parse::<usize>().unwrap() + 1
+            let Ok(first) = first.parse::<usize>() else { return whole };
+            last.parse::<usize>().unwrap().min(whole - 1) - first + 1
         })
         .sum();
     // The list of files is asked for by its end, and this zip is shorter than that.
-    let listing = whole + 1;
+    let listing = whole;
     assert!(bytes - listing < whole / 10, "{bytes} of {whole}");
 
     // What was not Go's is out of GOROOT and still there, links as links.

@@ -1,11 +1,11 @@
 //! Single files out of a zip of which only parts have been fetched: its central
 //! directory first, then the members that are wanted.
 
-use super::zip::Tail;
-use super::{ArchiveError, MAX_BYTES, MAX_FILES, damaged, hostile, safe_name};
+use super::zip::{Summed, Tail};
+use super::{ArchiveError, MAX_BYTES, MAX_FILES, Names, damaged, hostile, safe_name};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 use std::ops::Range;
 
 /// The record that ends a zip, without a comment (APPNOTE 4.3.16).
@@ -58,6 +58,7 @@ pub fn list(total: u64, tail: Vec<u8>) -> Result<Listing, ArchiveError> {
         return Err(hostile(format_args!("it has more than {MAX_FILES} files")));
     }
     let mut members = Vec::with_capacity(central.len());
+    let mut names = Names::default();
     for at in 0..central.len() {
         let listed = central.by_index_data(at).map_err(damaged)?;
         if listed.name_raw().ends_with(b"/") {
@@ -69,8 +70,10 @@ pub fn list(total: u64, tail: Vec<u8>) -> Result<Listing, ArchiveError> {
             method => return Err(hostile(format_args!("a file in it is packed by {method}"))),
         };
         let from = listed.header_start();
+        let name = safe_name(listed.name_raw())?;
+        names.add(name)?;
         members.push(Member {
-            name: safe_name(listed.name_raw())?.into(),
+            name: name.into(),
             crc: listed.crc32(),
             size: listed.size(),
             span: from..from,
@@ -96,47 +99,85 @@ pub fn list(total: u64, tail: Vec<u8>) -> Result<Listing, ArchiveError> {
     Ok(Listing::Whole(members))
 }
 
+/// Unpacks members out of the bytes of these ranges of a zip, one range after the other
+/// in `bytes`. Both are sorted, and each member lies in one of the ranges. `each` reads
+/// a file to its end.
+///
+/// # Errors
+/// They are not what the central directory says, or what `each` says.
+pub fn unpack<'m>(
+    ranges: &[Range<u64>],
+    members: &[&'m Member],
+    mut bytes: impl BufRead,
+    mut each: impl FnMut(&'m Member, &mut dyn Read) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let mut members = members.iter().peekable();
+    let skip = |bytes: &mut dyn Read, length: u64| match io::copy(
+        &mut bytes.take(length),
+        &mut io::sink(),
+    ) {
+        Ok(skipped) if skipped == length => Ok(()),
+        Ok(_) => Err(damaged("a part of it ends too early")),
+        Err(error) => Err(damaged(error)),
+    };
+    for range in ranges {
+        let mut at = range.start;
+        while let Some(member) = members.next_if(|member| member.span.end <= range.end) {
+            skip(&mut bytes, member.span.start - at)?;
+            at = member.span.end;
+            let mut own = (&mut bytes).take(member.span.end - member.span.start);
+            member.unpack(&mut own, |content| each(member, content))?;
+            let rest = own.limit();
+            skip(&mut bytes, rest)?;
+        }
+        skip(&mut bytes, range.end - at)?;
+    }
+    Ok(())
+}
+
 impl Member {
-    /// The file, from the bytes of its span.
-    ///
-    /// # Errors
-    /// They are not what the central directory says.
-    pub fn unpack(&self, bytes: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+    /// Reads the file out of the bytes of its span.
+    fn unpack(
+        &self,
+        bytes: &mut impl BufRead,
+        each: impl FnOnce(&mut dyn Read) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
         let broken = || damaged(format_args!("`{}` is not what the directory lists", self.name));
-        let header = bytes.get(..LOCAL_HEADER).ok_or_else(broken)?;
-        let u16_at = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
-        let name = LOCAL_HEADER..LOCAL_HEADER + u16_at(26);
-        let data = name.end + u16_at(28);
-        let data = data..data + usize::try_from(self.compressed).map_err(damaged)?;
+        let mut header = [0; LOCAL_HEADER];
+        bytes.read_exact(&mut header).map_err(|_| broken())?;
+        let u16_at = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+        let mut rest = vec![0; usize::from(u16_at(26)) + usize::from(u16_at(28))];
+        bytes.read_exact(&mut rest).map_err(|_| broken())?;
         let is_it = header.starts_with(b"PK\x03\x04")
             && u16_at(6) & 1 == 0
             && u16_at(8) == if self.is_deflated { 8 } else { 0 }
-            && bytes.get(name) == Some(self.name.as_bytes());
-        let packed = bytes.get(data).filter(|_| is_it).ok_or_else(broken)?;
-        let mut content = Vec::new();
-        if self.is_deflated {
-            let inflating = DeflateDecoder::new(packed);
-            inflating.take(self.size + 1).read_to_end(&mut content).map_err(damaged)?;
-        } else {
-            content.extend_from_slice(packed);
+            && rest[..u16_at(26).into()] == *self.name.as_bytes();
+        if !is_it {
+            return Err(broken());
         }
         let mut sum = Crc::new();
-        sum.update(&content);
-        let is_whole = content.len() as u64 == self.size && sum.sum() == self.crc;
-        if is_whole { Ok(content) } else { Err(broken()) }
+        let mut packed = bytes.take(self.compressed);
+        // One byte more than there should be is seen, and no more.
+        let most = self.size + 1;
+        if self.is_deflated {
+            let data = DeflateDecoder::new(&mut packed).take(most);
+            each(&mut Summed { data, sum: &mut sum })?;
+        } else {
+            each(&mut Summed { data: (&mut packed).take(most), sum: &mut sum })?;
+        }
+        let is_whole = u64::from(sum.amount()) == self.size && sum.sum() == self.crc;
+        if is_whole { Ok(()) } else { Err(broken()) }
     }
 }
 
 /// Ranges that cover these spans, in few requests: what lies close together is
 /// asked for at once. `spans` are sorted and do not overlap.
 #[must_use]
-pub fn coalesce(spans: &[Range<u64>], gap: u64, longest: u64) -> Vec<Range<u64>> {
+pub fn coalesce(spans: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for span in spans {
         match ranges.last_mut() {
-            Some(last) if span.start - last.end <= gap && span.end - last.start <= longest => {
-                last.end = span.end;
-            }
+            Some(last) if span.start - last.end <= gap => last.end = span.end,
             _ => ranges.push(span.clone()),
         }
     }
@@ -171,17 +212,38 @@ mod tests {
         let names: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
         assert_eq!(names, ["a/x", "a/y", "a/z"]);
         let bytes = |member: &Member| &zip[member.span.start as usize..member.span.end as usize];
-        assert_eq!(members[0].unpack(bytes(&members[0])).unwrap(), b"one");
-        assert_eq!(members[1].unpack(bytes(&members[1])).unwrap(), long);
-        assert_eq!(members[2].unpack(bytes(&members[2])).unwrap(), b"");
+        let unpacked = |ranges: &[Range<u64>], members: &[&Member], bytes: &[u8]| {
+            let mut files = Vec::new();
+            unpack(ranges, members, bytes, |_, content| {
+                let mut file = Vec::new();
+                content.read_to_end(&mut file).map_err(damaged)?;
+                files.push(file);
+                Ok(())
+            })?;
+            Ok::<_, ArchiveError>(files)
+        };
+        let one = |member: &Member, bytes: &[u8]| {
+            let range = std::slice::from_ref(&member.span);
+            Ok::<_, ArchiveError>(unpacked(range, &[member], bytes)?.remove(0))
+        };
+        assert_eq!(one(&members[0], bytes(&members[0])).unwrap(), b"one");
+        assert_eq!(one(&members[1], bytes(&members[1])).unwrap(), long);
+        assert_eq!(one(&members[2], bytes(&members[2])).unwrap(), b"");
+        // What lies between them is passed over.
+        let ends = [&members[0], &members[2]];
+        let range = members[0].span.start..members[2].span.end + 9;
+        let files =
+            unpacked(std::slice::from_ref(&range), &ends, &zip[..range.end as usize]).unwrap();
+        assert_eq!(files, [b"one".to_vec(), Vec::new()]);
         // Another's bytes, cut ones, and altered ones are not it.
-        assert!(members[0].unpack(bytes(&members[1])).is_err());
+        assert!(one(&members[0], bytes(&members[1])).is_err());
         let own = bytes(&members[1]);
-        assert!(members[1].unpack(&own[..50]).is_err());
+        assert!(one(&members[1], &own[..50]).is_err());
+        assert!(one(&members[1], &own[..own.len() - 1]).is_err());
         for at in [0, 8, 31, 45] {
             let mut altered = own.to_vec();
             altered[at] ^= 0x11;
-            assert!(members[1].unpack(&altered).is_err(), "byte {at}");
+            assert!(one(&members[1], &altered).is_err(), "byte {at}");
         }
     }
 
@@ -189,6 +251,8 @@ mod tests {
     fn a_directory_that_lies_is_refused() {
         let zip = zip_of(&[("a/x", b"one"), ("../y", b"two")]);
         assert!(list(zip.len() as u64, zip.clone()).is_err(), "a name that leads out");
+        let zip = zip_of(&[("a/x", b"one"), ("A/y", b"two")]);
+        assert!(list(zip.len() as u64, zip.clone()).is_err(), "names that differ in case alone");
         let zip = zip_of(&[("a/x", b"one")]);
         assert!(list(zip.len() as u64 + 1, zip.clone()).is_err(), "another size");
         assert!(list(zip.len() as u64, Vec::new()).is_err());
@@ -201,8 +265,8 @@ mod tests {
     #[test]
     fn what_lies_close_together_is_asked_for_at_once() {
         let spans = [0..10, 12..20, 100..110, 110..150];
-        assert_eq!(coalesce(&spans, 5, 1000), [0..20, 100..150]);
-        assert_eq!(coalesce(&spans, 5, 45), [0..20, 100..110, 110..150]);
-        assert_eq!(coalesce(&[], 5, 45), []);
+        assert_eq!(coalesce(&spans, 5), [0..20, 100..150]);
+        assert_eq!(coalesce(&spans, 1), [0..10, 12..20, 100..150]);
+        assert_eq!(coalesce(&[], 5), []);
     }
 }

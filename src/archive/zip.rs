@@ -186,9 +186,9 @@ fn read_vec(reader: &mut ChunkReader, length: u16) -> Result<Vec<u8>, ArchiveErr
 }
 
 /// Sums what is read through it.
-struct Summed<'a, R> {
-    data: R,
-    sum: &'a mut Crc,
+pub(super) struct Summed<'a, R> {
+    pub(super) data: R,
+    pub(super) sum: &'a mut Crc,
 }
 
 impl<R: Read> Read for Summed<'_, R> {

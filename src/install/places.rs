@@ -31,39 +31,28 @@ impl Places<'_> {
         match &self.shape {
             Shape::Module { version, platform } => {
                 let prefix = h1::module_prefix(*version, platform);
-                let path = name
-                    .strip_prefix(&prefix)
-                    .ok_or_else(|| refused(&format!("is not under {prefix}")))?;
-                let (directory, file) = split(path);
-                match file {
-                    _ if h1::is_left_out(path) => Err(refused("is in no module zip")),
-                    "go.mod" => Err(refused("is in no module zip: it holds them as _go.mod")),
-                    "_go.mod" => Ok((format!("{directory}go.mod"), false)),
-                    _ => Ok((path.into(), is_executable(directory, file))),
-                }
+                let path = h1::path_of_member(&prefix, name).map_err(|why| refused(&why))?;
+                let executable = is_executable(&path);
+                Ok((path, executable))
             }
             _ => {
                 let path = name.strip_prefix("go/").ok_or_else(|| refused("is not under go/"))?;
                 // It would have the same h1 as a go.mod.
-                let (directory, file) = split(path);
-                if file == "_go.mod" {
+                if path.rsplit('/').next() == Some("_go.mod") {
                     return Err(refused("is in no archive of go.dev"));
                 }
                 // The local headers of a zip carry no modes.
-                Ok((path.into(), executable || is_executable(directory, file)))
+                Ok((path.into(), executable || is_executable(path)))
             }
         }
     }
 }
 
-/// A path's directory with its slash, and its last part.
-pub(crate) fn split(path: &str) -> (&str, &str) {
-    path.split_at(path.rfind('/').map_or(0, |at| at + 1))
-}
-
 /// Which files of a module zip, which carries no modes, are executable in the
 /// distribution (src/cmd/distpack/archive.go).
-pub(crate) fn is_executable(directory: &str, file: &str) -> bool {
+pub(crate) fn is_executable(path: &str) -> bool {
+    // A path's directory with its slash, and its last part.
+    let (directory, file) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
     let is_script = [".bash", ".sh", ".pl", ".rc"].iter().any(|end| file.ends_with(end));
     let is_exec = file.starts_with("go_") && file.ends_with("_exec");
     matches!(directory, "bin/") || directory.starts_with("pkg/tool/") || is_script || is_exec

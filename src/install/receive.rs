@@ -12,6 +12,7 @@ use crate::error::Code;
 use crate::path::display;
 use crate::source::http::HttpError;
 use crate::source::{Failure, Offer, Shape};
+use crate::store::share::Neighbour;
 use crate::store::{Evidence, Origin};
 use crate::trust::h1;
 use crate::trust::sha256::{Hasher, Sha256};
@@ -37,8 +38,13 @@ pub(crate) struct Unpacked {
 }
 
 /// Receives an archive into `goroot`, and holds it against its published digest
-/// and size.
-pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpacked, Failure> {
+/// and size. Files that the neighbour has too are shared with it.
+pub(crate) fn receive(
+    mut offer: Offer,
+    goroot: &Path,
+    neighbour: Option<&Neighbour>,
+    ui: &Ui,
+) -> Result<Unpacked, Failure> {
     if offer.response.is_html() {
         return Err(Failure::refused("it sent a web page in place of an archive"));
     }
@@ -60,7 +66,7 @@ pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpack
         Ok::<Shape, ArchiveError>(places.shape)
     };
     let (transfer, (written, unpacked)) = thread::scope(|scope| {
-        let unpacking = scope.spawn(|| tree::write(goroot, unpack));
+        let unpacking = scope.spawn(|| tree::write(goroot, neighbour, unpack));
         let transfer = transfer(&mut offer, chunks, |bytes| progress.advance(bytes));
         (transfer, join(unpacking))
     });
@@ -100,8 +106,9 @@ pub(crate) fn receive(mut offer: Offer, goroot: &Path, ui: &Ui) -> Result<Unpack
         origin: Origin {
             source: offer.source.into(),
             url: offer.url,
-            sha256: digest.to_string(),
+            sha256: Some(digest.to_string()),
             size,
+            parts: None,
         },
         evidence,
         has_mirror_digest: offer.sha256.is_some() && !offer.vouched,

@@ -8,6 +8,7 @@
 use super::writer;
 use crate::archive::ArchiveError;
 use crate::source::Failure;
+use crate::store::share::Neighbour;
 use crate::trust::h1::Tree;
 use crate::trust::sha256::Hasher;
 use std::io::{self, Read};
@@ -32,15 +33,17 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
 }
 
-/// Writes the files that `produce` adds into a new tree at `goroot`.
+/// Writes the files that `produce` adds into a tree at `goroot`, where none of them is
+/// yet; what the neighbour has too is shared with it.
 pub(crate) fn write<T>(
     goroot: &Path,
+    neighbour: Option<&Neighbour>,
     produce: impl FnOnce(&mut Files) -> T,
 ) -> (Result<Written, Failure>, T) {
     let (to_writer, batches) = channel();
     let (to_hasher, batches_too) = channel();
     thread::scope(|scope| {
-        let writing = scope.spawn(move || writer::write(&batches, goroot));
+        let writing = scope.spawn(move || writer::write(&batches, goroot, neighbour));
         let hashing = scope.spawn(move || hash(&batches_too));
         let mut files = Files::new(to_writer, to_hasher);
         let produced = produce(&mut files);

@@ -1,4 +1,4 @@
-//! A new tree of files on the disk, each written once and never looked at again.
+//! New files of a tree on the disk, each written once and never looked at again.
 //!
 //! Files come in the order of the archive, so that many in a row are in the same
 //! directory: on Unix it is held open, and the system walks no path to it. They are
@@ -10,6 +10,7 @@ use super::tree::{Batch, New};
 use crate::path::display;
 use crate::source::Failure;
 use crate::store::WriteBack;
+use crate::store::share::{Neighbour, Same};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -18,19 +19,26 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 /// Writes the files as they come.
-pub(super) fn write(batches: &Receiver<Arc<Batch>>, goroot: &Path) -> Result<(), Failure> {
-    let mut tree = NewTree::create(goroot)?;
+pub(super) fn write(
+    batches: &Receiver<Arc<Batch>>,
+    goroot: &Path,
+    neighbour: Option<&Neighbour>,
+) -> Result<(), Failure> {
+    let mut tree = NewTree::create(goroot, neighbour)?;
     let mut write_back = WriteBack::of(goroot)?;
-    for batch in batches {
-        for (begins, bytes) in batch.pieces() {
-            if let Some(new) = begins {
-                tree.begin(new).map_err(|error| refused_or_failed(&new.path, error))?;
+    let mut write_all = || {
+        for batch in batches {
+            for (begins, bytes) in batch.pieces() {
+                if let Some(new) = begins {
+                    tree.finish()?;
+                    tree.begin(new)?;
+                }
+                write_back.wrote(tree.append(bytes)?);
             }
-            tree.append(bytes)?;
-            write_back.wrote(bytes.len() as u64);
         }
-    }
-    Ok(())
+        tree.finish()
+    };
+    write_all().map_err(|error| refused_or_failed(&tree.path, error))
 }
 
 /// What the file system cannot take beside the rest is the archive's fault.
@@ -50,33 +58,48 @@ fn mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
-/// A directory in which nothing is but what was put there.
-struct NewTree {
+/// A directory in which none of the files is yet.
+struct NewTree<'a> {
     root: PathBuf,
-    /// Directories that are there, by their paths with slashes.
+    neighbour: Option<&'a Neighbour>,
+    /// Directories that are known to be there, by their paths with slashes.
     made: HashSet<String>,
     directories: at::Directories,
     /// The last file, by its path with slashes.
     path: String,
-    file: Option<File>,
+    executable: bool,
+    /// For what is compared.
+    buffer: Vec<u8>,
+    file: Option<Content<'a>>,
 }
 
-impl NewTree {
-    fn create(root: &Path) -> io::Result<Self> {
+/// What is known of a file that has begun.
+enum Content<'a> {
+    /// So far it is what the neighbour's file is, and nothing is written.
+    Same(Same<'a>),
+    Own(File),
+}
+
+impl<'a> NewTree<'a> {
+    fn create(root: &Path, neighbour: Option<&'a Neighbour>) -> io::Result<Self> {
         fs_err::create_dir_all(root)?;
         Ok(Self {
             root: root.into(),
+            // What has to be written anyway is not read before.
+            neighbour: neighbour.filter(|neighbour| neighbour.shares()),
             made: HashSet::from([String::new()]),
             directories: at::Directories::open(root)?,
             path: String::new(),
+            executable: false,
+            buffer: Vec::new(),
             file: None,
         })
     }
 
     fn begin(&mut self, New { path, executable }: &New) -> io::Result<()> {
-        self.file = None;
         self.path.clone_from(path);
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        self.executable = *executable;
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         if !self.made.contains(directory) {
             for end in directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]) {
                 let directory = &directory[..end];
@@ -87,15 +110,53 @@ impl NewTree {
                 }
             }
         }
-        let file = self.directories.create(directory, name, *executable);
-        self.file = Some(file.map_err(|error| self.failed("create file", path, &error))?);
+        let same = self.neighbour.and_then(|neighbour| neighbour.same(path, *executable));
+        self.file = Some(match same {
+            Some(same) => Content::Same(same),
+            None => Content::Own(self.create_file()?),
+        });
         Ok(())
     }
 
-    /// Adds to the last file.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(bytes).map_err(|error| self.failed("write to file", &self.path, &error))
+    /// Adds to the last file, and tells how many bytes were written for it.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        if let Some(Content::Same(same)) = &mut self.file {
+            if same.goes_on(bytes, &mut self.buffer) {
+                return Ok(0);
+            }
+            self.write_own()?;
+        }
+        let Some(Content::Own(file)) = &mut self.file else { return Ok(0) };
+        let written = file.write_all(bytes);
+        written.map_err(|error| self.failed("write to file", &self.path, &error))?;
+        Ok(bytes.len() as u64)
+    }
+
+    /// Nothing more comes of the last file.
+    fn finish(&mut self) -> io::Result<()> {
+        if let Some(Content::Same(same)) = &self.file
+            && !same.place(&self.root.join(&self.path))
+        {
+            self.write_own()?;
+        }
+        self.file = None;
+        Ok(())
+    }
+
+    /// Writes what came of the last file, which was the same as the neighbour's.
+    fn write_own(&mut self) -> io::Result<()> {
+        if let Some(Content::Same(same)) = self.file.take() {
+            let mut own = self.create_file()?;
+            same.copy(&mut own)?;
+            self.file = Some(Content::Own(own));
+        }
+        Ok(())
+    }
+
+    fn create_file(&mut self) -> io::Result<File> {
+        let (directory, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let file = self.directories.create(directory, name, self.executable);
+        file.map_err(|error| self.failed("create file", &self.path, &error))
     }
 
     /// An error that names the file, as those of fs_err do.
@@ -108,6 +169,7 @@ impl NewTree {
 #[cfg(unix)]
 mod at {
     use rustix::fs::{Mode, OFlags, mkdirat, openat};
+    use rustix::io::Errno;
     use std::fs::File;
     use std::io;
     use std::os::fd::OwnedFd;
@@ -132,9 +194,14 @@ mod at {
             Ok(Self { root, last: None })
         }
 
-        /// Makes a directory whose parent is there.
+        /// Makes a directory whose parent is there, if it is not there itself.
         pub(super) fn make(&self, directory: &str) -> io::Result<()> {
-            Ok(mkdirat(&self.root, directory, Mode::from_raw_mode(0o777))?)
+            match mkdirat(&self.root, directory, Mode::from_raw_mode(0o777)) {
+                Err(Errno::EXIST) => openat(&self.root, directory, DIRECTORY, Mode::empty())
+                    .map(drop)
+                    .map_err(|_| Errno::EXIST.into()),
+                made => Ok(made?),
+            }
         }
 
         pub(super) fn create(
@@ -177,7 +244,13 @@ mod at {
         }
 
         pub(super) fn make(&self, directory: &str) -> io::Result<()> {
-            fs_err::create_dir(self.root.join(directory))
+            let directory = self.root.join(directory);
+            match fs_err::create_dir(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if directory.is_dir() { Ok(()) } else { Err(error) }
+                }
+                made => made,
+            }
         }
 
         pub(super) fn create(&mut self, directory: &str, name: &str, _: bool) -> io::Result<File> {

@@ -10,10 +10,13 @@ use crate::error::Result as Settled;
 use bytes::Bytes;
 use reqwest::{RequestBuilder, StatusCode, Url, header, redirect};
 use std::cell::OnceCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::vec;
 
 /// Long enough for a slow network, short enough to go on to the next source.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_REDIRECTS: usize = 10;
 const FILE_CHUNK: usize = 256 << 10;
+/// Parts of a body that are asked for at once. What comes of those whose turn it is
+/// not waits in the buffers of their connections.
+const IN_FLIGHT: usize = 4;
 
 /// Why a URL gave nothing, in a clause that goes behind its host.
 #[derive(Debug, Clone)]
@@ -123,8 +129,9 @@ impl Http {
     /// one now or the server knows no ranges.
     fn get_rest(&self, url: &str, kept: Kept) -> Result<Response<'_>, HttpError> {
         let (first, last) = (kept.length(), kept.total() - 1);
-        let mut response = self.ask(url, Some((first, last)), |request| {
-            let request = request.header(header::RANGE, format!("bytes={first}-{last}"));
+        let part = Part::Span(first, last);
+        let mut response = self.ask(url, part, |request| {
+            let request = request.header(header::RANGE, part.to_string());
             match kept.version().validator() {
                 Some(validator) => request.header(header::IF_RANGE, validator),
                 // As in a transfer that goes on.
@@ -161,7 +168,7 @@ impl Http {
     /// # Errors
     /// There is no answer.
     pub fn get(&self, url: &str, etag: Option<&str>) -> Result<Response<'_>, HttpError> {
-        self.ask(url, None, |request| match etag {
+        self.ask(url, Part::Whole, |request| match etag {
             Some(etag) => request.header(header::IF_NONE_MATCH, etag),
             None => request,
         })
@@ -173,17 +180,37 @@ impl Http {
     /// # Errors
     /// As [`Http::get`].
     pub fn get_range(&self, url: &str, first: u64, last: u64) -> Result<Response<'_>, HttpError> {
-        let mut response = self.ask(url, Some((first, last)), |request| {
-            request.header(header::RANGE, format!("bytes={first}-{last}"))
-        })?;
+        self.get_part(url, Part::Span(first, last))
+    }
+
+    /// Asks for the last bytes of a body, `length` of them if it has as many; answers
+    /// are those of [`Http::get_range`].
+    ///
+    /// # Errors
+    /// As [`Http::get`].
+    pub fn get_tail(&self, url: &str, length: u64) -> Result<Response<'_>, HttpError> {
+        self.get_part(url, Part::Tail(length))
+    }
+
+    /// Asks for parts of a body. Their answers are those of [`Http::get_range`], in
+    /// their order; the next ones are asked for before the first one has been read, so
+    /// that not each of them costs the time of a round trip.
+    pub fn get_ranges(&self, url: &str, ranges: Vec<Range<u64>>) -> Ranges<'_> {
+        let ranges = ranges.into_iter();
+        Ranges { http: self, url: url.into(), ranges, under_way: VecDeque::new() }
+    }
+
+    fn get_part(&self, url: &str, part: Part) -> Result<Response<'_>, HttpError> {
+        let mut response =
+            self.ask(url, part, |request| request.header(header::RANGE, part.to_string()))?;
         if let Body::File(file) = &mut response.body {
-            let length = response.length.unwrap_or_default();
-            let part = length.min(last.saturating_add(1)).saturating_sub(first);
-            file.seek(SeekFrom::Start(first)).map_err(|e| HttpError::new(e.to_string()))?;
-            response.status = if part == 0 { 416 } else { 206 };
+            let all = response.length.unwrap_or_default();
+            let part = part.of(all);
+            file.seek(SeekFrom::Start(part.start)).map_err(|e| HttpError::new(e.to_string()))?;
+            response.status = if part.is_empty() { 416 } else { 206 };
             response.total = response.length;
-            response.left = part;
-            response.length = Some(part);
+            response.left = part.end.saturating_sub(part.start);
+            response.length = Some(response.left);
         }
         Ok(response)
     }
@@ -191,19 +218,13 @@ impl Http {
     fn ask(
         &self,
         url: &str,
-        range: Option<(u64, u64)>,
+        part: Part,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response<'_>, HttpError> {
         let parsed = Url::parse(url).map_err(|_| HttpError::new("that is no URL"))?;
         match parsed.scheme() {
             "file" => self.open_file(&parsed),
-            "http" | "https" => {
-                let response = self.request(&parsed, range, with)?;
-                match forward::refusal(&parsed, response.status) {
-                    Some(why) => Err(HttpError::new(why)),
-                    None => Ok(response),
-                }
-            }
+            "http" | "https" => self.request(&parsed, part, with),
             scheme => Err(HttpError::new(format!("{scheme}:// is no way to download"))),
         }
     }
@@ -236,11 +257,11 @@ impl Http {
         Ok(response)
     }
 
-    /// Asks, and again where that may help. A `range` is that of `with`.
+    /// Asks, and again where that may help. The `part` is that of `with`.
     fn request(
         &self,
         url: &Url,
-        range: Option<(u64, u64)>,
+        part: Part,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<Response<'_>, HttpError> {
         let mut before = 0;
@@ -260,7 +281,18 @@ impl Http {
             before += 1;
             answer = self.send(url, &with);
         }
-        let answer = answer?;
+        self.answered(answer?, url, part)
+    }
+
+    fn answered(
+        &self,
+        answer: reqwest::Response,
+        url: &Url,
+        part: Part,
+    ) -> Result<Response<'_>, HttpError> {
+        if let Some(why) = forward::refusal(url, answer.status().as_u16()) {
+            return Err(HttpError::new(why));
+        }
         let header = |name| {
             answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_string)
         };
@@ -274,7 +306,7 @@ impl Http {
             kept: 0,
             beginning: None,
             keeper: None,
-            body: Body::Http(Box::new(Transfer::new(answer, url.clone(), range))),
+            body: Body::Http(Box::new(Transfer::new(answer, url.clone(), part))),
             received: 0,
             left: u64::MAX,
         })
@@ -319,6 +351,94 @@ impl Http {
             Some(Err(error)) => Err(error.clone()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Which bytes of a body are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Whole,
+    /// The first and the last one, both included.
+    Span(u64, u64),
+    /// So many, at its end.
+    Tail(u64),
+}
+
+impl Part {
+    /// Where it is in a body of that length.
+    fn of(self, length: u64) -> Range<u64> {
+        match self {
+            Self::Whole => 0..length,
+            Self::Span(first, last) => first..length.min(last.saturating_add(1)),
+            Self::Tail(most) => length.saturating_sub(most)..length,
+        }
+    }
+}
+
+/// As the header Range has it (RFC 9110, 14.2).
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("bytes=0-"),
+            Self::Span(first, last) => write!(f, "bytes={first}-{last}"),
+            Self::Tail(length) => write!(f, "bytes=-{length}"),
+        }
+    }
+}
+
+/// Parts of a body, see [`Http::get_ranges`].
+pub struct Ranges<'a> {
+    http: &'a Http,
+    url: String,
+    ranges: vec::IntoIter<Range<u64>>,
+    under_way: VecDeque<(Part, tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>)>,
+}
+
+impl<'a> Ranges<'a> {
+    fn ask(&mut self) -> Result<Option<Response<'a>>, HttpError> {
+        let http = self.http;
+        let parsed = Url::parse(&self.url).ok();
+        let url = parsed.filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(url) = url else {
+            let next = self.ranges.next().map(part_of);
+            return next.map(|part| http.get_part(&self.url, part)).transpose();
+        };
+        let (runtime, client) = http.connection()?;
+        while self.under_way.len() < IN_FLIGHT
+            && let Some(part) = self.ranges.next().map(part_of)
+        {
+            let request = client.get(url.clone()).header(header::RANGE, part.to_string());
+            self.under_way.push_back((part, runtime.spawn(async { request.send().await })));
+        }
+        let Some((part, first)) = self.under_way.pop_front() else { return Ok(None) };
+        let answer = runtime.block_on(first).map_err(|error| HttpError::new(error.to_string()))?;
+        let may_try_again = match &answer {
+            Ok(answer) => matches!(TriedAgain::of(answer), TriedAgain::Later(_)),
+            Err(error) => sentence(error).is_passing,
+        };
+        if may_try_again {
+            return http.get_part(&self.url, part).map(Some);
+        }
+        http.answered(answer.map_err(|error| sentence(&error))?, &url, part).map(Some)
+    }
+}
+
+fn part_of(range: Range<u64>) -> Part {
+    Part::Span(range.start, range.end - 1)
+}
+
+impl<'a> Iterator for Ranges<'a> {
+    type Item = Result<Response<'a>, HttpError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.ask().transpose()
+    }
+}
+
+impl Drop for Ranges<'_> {
+    fn drop(&mut self) {
+        // What nobody reads is not to be sent.
+        self.under_way.iter().for_each(|(_, answer)| answer.abort());
     }
 }
 

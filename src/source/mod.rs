@@ -17,7 +17,7 @@ mod transfer;
 
 use crate::archive::Format;
 use crate::catalog::Catalog;
-use crate::config::{self, Config, Offline, Require};
+use crate::config::{self, Config, Offline, Require, Share};
 use crate::error::{Code, Error, Result};
 use crate::goenv;
 use crate::platform::Platform;
@@ -33,7 +33,7 @@ use http::{Http, Response};
 use mirrors::{Layout, Place};
 use proxy::ModuleProxy;
 pub use proxy::shown as goproxy_shown;
-pub use ranged::RangedZip;
+pub use ranged::{RangedZip, Unfetched};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
@@ -84,6 +84,15 @@ pub struct Offer<'a> {
     pub vouched: bool,
 }
 
+/// What a source sends of an archive.
+enum Sent<'a> {
+    Whole(Box<Offer<'a>>),
+    Parts(RangedZip<'a>),
+}
+
+/// Makes something of an archive by its parts; `None` where it takes the whole.
+pub type ByParts<'a, T> = &'a mut dyn FnMut(RangedZip) -> Result<Option<T>>;
+
 /// What the names in an archive begin with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -120,6 +129,8 @@ pub struct Sources<'a> {
     offline: Option<Offline>,
     /// The least evidence that is accepted.
     pub require: Require,
+    /// How what is installed shares files.
+    pub share: Share,
     /// The module proxies, which relay the checksum database as well.
     proxy: ModuleProxy,
     gosumdb: goenv::Setting,
@@ -147,6 +158,7 @@ impl<'a> Sources<'a> {
             proxy: ModuleProxy::new(goenv::goproxy(store)?)?,
             gosumdb: goenv::gosumdb(store)?,
             require: config.require,
+            share: config.share,
             store,
             ui,
             sources,
@@ -293,23 +305,43 @@ impl<'a> Sources<'a> {
     }
 
     /// Lets `accept` have the archive from the first source that has it. When a
-    /// source fails, or `accept` refuses what it sent, the next one is asked.
+    /// source fails, or `accept` refuses what it sent, the next one is asked. A module
+    /// proxy that sends parts of its zip gets `by_parts` first.
     ///
     /// # Errors
-    /// No source had it, with the reason of each; or what `accept` says of this
-    /// machine.
+    /// No source had it, with the reason of each; or what `accept` or `by_parts` says
+    /// of this machine.
     pub fn fetch<T>(
         &self,
         version: Version,
         platform: &Platform,
+        mut by_parts: Option<ByParts<T>>,
         mut accept: impl FnMut(Offer) -> Result<T, Failure>,
     ) -> Result<T> {
         let mut reasons: Vec<PassedOver> = Vec::new();
         let mut urls = Vec::new();
         for source in &self.sources {
-            let mut is_anew = false;
+            let offer = match (self.proxy_of(source), &mut by_parts) {
+                (Some(proxy), Some(by_parts)) => {
+                    match proxy.parts_or_offer(&self.http, version, platform) {
+                        Ok(Sent::Parts(zip)) => {
+                            urls.push(zip.url());
+                            if let Some(made) = by_parts(zip)? {
+                                self.forget(&urls);
+                                return Ok(made);
+                            }
+                            self.offer(source, version, platform)
+                        }
+                        Ok(Sent::Whole(offer)) => Ok(*offer),
+                        Err(passed) => Err(passed),
+                    }
+                }
+                _ => self.offer(source, version, platform),
+            };
+            let mut next = Some(offer);
             let passed = loop {
-                let offer = self.offer(source, version, platform);
+                let is_anew = next.is_none();
+                let offer = next.take().unwrap_or_else(|| self.offer(source, version, platform));
                 self.http.usable()?;
                 let offer = match offer {
                     Ok(offer) => offer,
@@ -319,14 +351,12 @@ impl<'a> Sources<'a> {
                 urls.push(offer.url.clone());
                 match accept(offer) {
                     Ok(accepted) => {
-                        // What broke off elsewhere is of no use any more.
-                        urls.iter().for_each(|url| self.http.forget(url));
+                        self.forget(&urls);
                         return Ok(accepted);
                     }
                     Err(Failure::Here(error)) => return Err(error),
                     // It may have begun as another file than the one it went on as.
                     Err(Failure::Source(Code::Refused, why)) if kept > 0 && !is_anew => {
-                        is_anew = true;
                         let kept = ui::bytes(kept);
                         self.ui.say(format_args!(
                             "beginning anew, without the {kept} of an earlier download: {why}"
@@ -358,6 +388,19 @@ impl<'a> Sources<'a> {
             Source::Proxy(proxy) => proxy.offer(&self.http, version, platform),
             Source::GoProxy => self.proxy.offer(&self.http, version, platform),
         }
+    }
+
+    fn proxy_of<'s>(&'s self, source: &'s Source) -> Option<&'s ModuleProxy> {
+        match source {
+            Source::Proxy(proxy) => Some(proxy),
+            Source::GoProxy => Some(&self.proxy),
+            Source::GoDev(_) | Source::Flat(_) => None,
+        }
+    }
+
+    /// Forgets what broke off of archives that are of no use any more.
+    fn forget(&self, urls: &[String]) {
+        urls.iter().for_each(|url| self.http.forget(url));
     }
 
     /// The module zip of a toolchain at the first proxy that answers ranges.

@@ -4,8 +4,8 @@
 use super::cache::{self, Listed};
 use super::http::{self, Http, Response};
 use super::mirrors::{self, Layout, Place};
-use super::ranged::RangedZip;
-use super::{Offer, PassedOver, Shape, newer};
+use super::ranged::{self, RangedZip};
+use super::{Offer, PassedOver, Sent, Shape, newer};
 use crate::archive::Format;
 use crate::catalog::index;
 use crate::error::{Code, Error, Result};
@@ -68,15 +68,24 @@ impl ModuleProxy {
         PassedOver::new(Code::Network, "the module proxy", why)
     }
 
-    /// Asks the entries for a file of the module, by the rules of the list.
-    fn ask<'a>(&self, http: &'a Http, file: &str) -> Answer<'a> {
+    /// Asks the entries for a file of the module, by the rules of the list; for the
+    /// end of it alone, where only that is wanted and they send parts.
+    fn ask<'a>(&self, http: &'a Http, file: &str, tail: Option<u64>) -> Answer<'a> {
         let mut all: Vec<PassedOver> = Vec::new();
         for entry in &self.entries {
             let url = format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url);
-            let is_archive = file.ends_with(".zip");
-            let answer = if is_archive { http.get_archive(&url) } else { http.get(&url, None) };
+            let whole = || match file.ends_with(".zip") {
+                true => http.get_archive(&url),
+                false => http.get(&url, None),
+            };
+            let answer = match tail.map(|length| http.get_tail(&url, length)) {
+                // It knows ranges, and not that one.
+                Some(Ok(answer)) if answer.status == 416 => whole(),
+                Some(answer) => answer,
+                None => whole(),
+            };
             let passed = match answer {
-                Ok(response) if response.status == 200 => {
+                Ok(response) if matches!(response.status, 200 | 206) => {
                     return Answer::Found(Box::new(response), url);
                 }
                 Ok(response) => PassedOver::answered(&entry.name, "", response),
@@ -130,7 +139,7 @@ impl ModuleProxy {
             version: String,
         }
         let wanted = module_version(version, platform);
-        let Answer::Found(response, _) = self.ask(http, &format!("{wanted}.info")) else {
+        let Answer::Found(response, _) = self.ask(http, &format!("{wanted}.info"), None) else {
             return false;
         };
         let body = response.bytes(MAX_INFO).unwrap_or_default();
@@ -156,19 +165,29 @@ impl ModuleProxy {
         version: Version,
         platform: &Platform,
     ) -> Result<Offer<'a>, PassedOver> {
-        let file = format!("{}.zip", module_version(version, platform));
-        match self.ask(http, &file) {
+        match self.ask(http, &zip_name(version, platform), None) {
             Answer::Passed(passed) => Err(passed),
-            Answer::Found(response, url) => Ok(Offer {
-                response: *response,
-                format: Format::Zip,
-                shape: Shape::Module { version, platform: platform.clone() },
-                source: "proxy",
-                url: http::shown(&url),
-                sha256: None,
-                size: None,
-                vouched: false,
-            }),
+            Answer::Found(response, url) => Ok(whole(*response, &url, version, platform)),
+        }
+    }
+
+    /// The zip by its parts, where the proxy that has it sends such; else the whole,
+    /// which is on its way then.
+    pub(super) fn parts_or_offer<'a>(
+        &self,
+        http: &'a Http,
+        version: Version,
+        platform: &Platform,
+    ) -> Result<Sent<'a>, PassedOver> {
+        match self.ask(http, &zip_name(version, platform), Some(ranged::TAIL)) {
+            Answer::Passed(passed) => Err(passed),
+            Answer::Found(response, url) if response.status == 200 => {
+                Ok(Sent::Whole(Box::new(whole(*response, &url, version, platform))))
+            }
+            Answer::Found(response, url) => match RangedZip::of(http, &url, *response) {
+                Some(zip) => Ok(Sent::Parts(zip)),
+                None => self.offer(http, version, platform).map(Box::new).map(Sent::Whole),
+            },
         }
     }
 
@@ -179,9 +198,10 @@ impl ModuleProxy {
         version: Version,
         platform: &Platform,
     ) -> Option<RangedZip<'a>> {
-        let file = format!("{}.zip", module_version(version, platform));
+        let file = zip_name(version, platform);
         self.entries.iter().find_map(|entry| {
-            RangedZip::open(http, format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url))
+            let url = format!("{}/{TOOLCHAIN_MODULE}/@v/{file}", entry.url);
+            RangedZip::of(http, &url, http.get_tail(&url, ranged::TAIL).ok()?)
         })
     }
 
@@ -218,6 +238,28 @@ impl ModuleProxy {
     fn describe(&self) -> Vec<String> {
         let mark = |entry: &Entry| if entry.falls_back { "|" } else { "," };
         self.entries.iter().map(|entry| format!("{}{}", entry.url, mark(entry))).collect()
+    }
+}
+
+fn zip_name(version: Version, platform: &Platform) -> String {
+    format!("{}.zip", module_version(version, platform))
+}
+
+fn whole<'a>(
+    response: Response<'a>,
+    url: &str,
+    version: Version,
+    platform: &Platform,
+) -> Offer<'a> {
+    Offer {
+        response,
+        format: Format::Zip,
+        shape: Shape::Module { version, platform: platform.clone() },
+        source: "proxy",
+        url: http::shown(url),
+        sha256: None,
+        size: None,
+        vouched: false,
     }
 }
 

@@ -2,7 +2,7 @@
 //! asked for (RFC 9110, 13.1.5 and 14); whether all of it is then right, the digest of
 //! the whole shows.
 
-use super::http::{Http, HttpError, TriedAgain};
+use super::http::{Http, HttpError, Part, TriedAgain};
 use super::patience::Pace;
 use bytes::{Buf, Bytes};
 use reqwest::header::{self, HeaderMap};
@@ -13,7 +13,7 @@ use std::time::Instant;
 pub(super) struct Transfer {
     answer: reqwest::Response,
     url: Url,
-    /// Which bytes of the whole were asked for, both ends included.
+    /// Which bytes of the whole these are, both ends included.
     range: Option<(u64, u64)>,
     version: Version,
     /// Of the body, where the server says it.
@@ -67,12 +67,20 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 impl Transfer {
     /// The body of an answer to a question for a URL, or for a part of it.
-    pub(super) fn new(answer: reqwest::Response, url: Url, range: Option<(u64, u64)>) -> Self {
-        let is_part = answer.status() == StatusCode::PARTIAL_CONTENT;
+    pub(super) fn new(answer: reqwest::Response, url: Url, part: Part) -> Self {
+        let range = match part {
+            _ if answer.status() != StatusCode::PARTIAL_CONTENT => None,
+            Part::Whole => None,
+            Part::Span(first, last) => Some((first, last)),
+            Part::Tail(_) => match content_range(answer.headers()) {
+                Some((first, Some(total))) => Some((first, total.saturating_sub(1))),
+                _ => None,
+            },
+        };
         Self {
             version: Version::of(answer.headers()),
             length: answer.content_length(),
-            range: range.filter(|_| is_part),
+            range,
             answer,
             url,
             received: 0,

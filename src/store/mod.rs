@@ -4,12 +4,13 @@
 mod durable;
 mod lock;
 pub mod receipt;
+pub mod share;
 mod shims;
 mod staging;
 
 pub(crate) use durable::WriteBack;
 pub use lock::Lock;
-pub use receipt::{Evidence, LogRecord, Origin, Receipt};
+pub use receipt::{Evidence, LogRecord, Origin, Parts, Receipt};
 use staging::MANIFEST;
 pub use staging::Staging;
 

@@ -40,9 +40,25 @@ pub struct Origin {
     pub source: String,
     /// URL or path, without a password.
     pub url: String,
-    /// SHA-256 of the archive, in hexadecimal digits, and its size in bytes.
-    pub sha256: String,
+    /// SHA-256 of the archive, in hexadecimal digits; where it was not fetched whole,
+    /// nobody knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Of the archive, in bytes.
     pub size: u64,
+    /// What was fetched of it, where that was not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+}
+
+/// What was fetched of a module zip whose other files were there already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    pub files: u64,
+    /// Bytes that were fetched, with the list of the files.
+    pub bytes: u64,
+    /// The release whose files are the others: `go1.22.3`.
+    pub neighbour: String,
 }
 
 /// A record of a transparency log, which was proved to be in its signed tree.

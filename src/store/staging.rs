@@ -50,6 +50,12 @@ impl Staging {
         Ok(fs_err::write(self.toolchain().join(MANIFEST), text)?)
     }
 
+    /// A place for what does not become part of the toolchain.
+    #[must_use]
+    pub(super) fn scratch(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Where files go that were found in GOROOT and are not Go's.
     #[must_use]
     pub fn extra(&self) -> PathBuf {

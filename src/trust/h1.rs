@@ -48,6 +48,11 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Adds the files of another tree.
+    pub fn extend(&mut self, other: Self) {
+        self.files.extend(other.files);
+    }
+
     /// Adds a file by its path in GOROOT, with slashes.
     pub fn add(&mut self, path: impl Into<String>, digest: Sha256) {
         self.files.insert(path.into(), digest);
@@ -114,6 +119,21 @@ fn module_name(path: &str) -> String {
         None if path == "go.mod" => "_go.mod".into(),
         _ => path.into(),
     }
+}
+
+/// A path in GOROOT by the full name in a module zip.
+///
+/// # Errors
+/// A clause about the name: no module zip of that prefix has it.
+pub fn path_of_member(prefix: &str, name: &str) -> Result<String, String> {
+    let path = name.strip_prefix(prefix).ok_or_else(|| format!("is not under {prefix}"))?;
+    if is_left_out(path) {
+        return Err("is in no module zip".into());
+    }
+    if path.rsplit('/').next() == Some("go.mod") {
+        return Err("is in no module zip: it holds them as _go.mod".into());
+    }
+    Ok(goroot_path(path))
 }
 
 /// A path in GOROOT by its name in the module, without the prefix.

@@ -1,7 +1,7 @@
 //! A checksum database of the tests' own on loopback, with real tiles, which can
 //! lie; and a module proxy that relays it.
 
-use super::archives::{module_zip, tree};
+use super::archives::{File, module_zip, tree};
 use super::server::{Answer, Request, Server};
 use super::{Ended, GVM, Machine, run};
 use base64::Engine;
@@ -141,11 +141,16 @@ fn root(leaves: &[Hash]) -> Hash {
 
 /// The h1 of the small tree.
 pub fn h1() -> String {
+    h1_of(&tree(VERSION))
+}
+
+/// The h1 of a tree as one of `VERSION`.
+pub fn h1_of(tree: &[File]) -> String {
     let mut files = Tree::default();
-    for (path, content, _) in tree(VERSION) {
+    for (path, content, _) in tree {
         let mut hasher = Hasher::default();
-        hasher.update(&content);
-        files.add(&path, hasher.finish());
+        hasher.update(content);
+        files.add(path, hasher.finish());
     }
     files.h1(&module_prefix(Version::parse(VERSION).unwrap(), &Platform::host()))
 }
@@ -162,13 +167,15 @@ pub struct Zip {
     pub content: Vec<u8>,
     /// Whether it sends parts.
     pub ranges: bool,
+    /// What they are parts of, where that is something else.
+    pub parts: Option<Vec<u8>>,
 }
 
 impl Proxy {
     pub fn new(log: Log) -> Self {
         let log = Arc::new(Mutex::new(log));
         let content = module_zip(VERSION, &Platform::host(), &tree(VERSION));
-        let zip = Arc::new(Mutex::new(Zip { content, ranges: true }));
+        let zip = Arc::new(Mutex::new(Zip { content, ranges: true, parts: None }));
         let (of_log, of_zip) = (log.clone(), zip.clone());
         let server = Server::start(move |request| {
             let path = request.path.as_str();
@@ -176,7 +183,7 @@ impl Proxy {
                 Some(path) => of_log.lock().unwrap().answer(path),
                 None if path.ends_with(".zip") && path.contains(VERSION) => {
                     let zip = of_zip.lock().unwrap();
-                    part(request, &zip.content)
+                    part(request, zip.parts.as_ref().unwrap_or(&zip.content))
                         .filter(|_| zip.ranges)
                         .unwrap_or_else(|| Answer::ok(zip.content.clone()))
                 }
@@ -217,8 +224,13 @@ impl Proxy {
 pub fn part(request: &Request, content: &[u8]) -> Option<Answer> {
     let range = request.headers.get("range")?.strip_prefix("bytes=")?;
     let (first, last) = range.split_once('-')?;
-    let first: usize = first.parse().ok()?;
-    let last = last.parse::<usize>().unwrap_or(usize::MAX).min(content.len() - 1);
+    let end = content.len() - 1;
+    let (first, last) = match (first.parse::<usize>(), last.parse::<usize>()) {
+        (Ok(first), last) => (first, last.unwrap_or(end).min(end)),
+        // The last bytes, so many.
+        (Err(_), Ok(length)) => (content.len().saturating_sub(length), end),
+        _ => return None,
+    };
     let mut answer = Answer::ok(content.get(first..=last)?);
     answer.status = 206;
     Some(answer.header("Content-Range", &format!("bytes {first}-{last}/{}", content.len())))

@@ -3,11 +3,13 @@
 
 use super::{GVM, Machine, run};
 use gvm::platform::Platform;
+use gvm::source::{Failure, Sources};
 use gvm::trust::h1;
 use gvm::trust::scan::scan;
 use gvm::version::Version;
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
@@ -60,6 +62,30 @@ pub fn real_go(version: &str) -> PathBuf {
     }
     proved.insert(version.into(), goroot.clone());
     goroot
+}
+
+/// The zip of a real Go, as it was kept between runs, or from the module proxy. What is
+/// in it is the caller's to prove.
+pub fn real_zip(sources: &Sources, version: Version, platform: &Platform) -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real-zips");
+    fs::create_dir_all(&kept).unwrap();
+    let file = kept.join(format!("{version}.{platform}.zip"));
+    if !file.exists() {
+        let mut new = tempfile::NamedTempFile::new_in(&kept).unwrap();
+        sources
+            .fetch(version, platform, None, |mut offer| {
+                let broken = |error: &dyn std::fmt::Display| {
+                    Failure::Source(gvm::error::Code::Network, error.to_string())
+                };
+                while let Some(chunk) = offer.response.chunk().map_err(|error| broken(&error))? {
+                    new.write_all(&chunk)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        new.persist(&file).unwrap();
+    }
+    file
 }
 
 impl Machine {

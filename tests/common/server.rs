@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -83,6 +83,7 @@ type Handler = dyn Fn(&Request) -> Answer + Send + Sync;
 pub struct Server {
     address: String,
     requests: Arc<Mutex<Vec<Request>>>,
+    sent: Arc<AtomicU64>,
     stopping: Arc<AtomicBool>,
     listening: Option<thread::JoinHandle<()>>,
 }
@@ -95,16 +96,19 @@ impl Server {
         let stopping = Arc::new(AtomicBool::new(false));
         let handler: Arc<Handler> = Arc::new(handler);
         let (seen, stop) = (requests.clone(), stopping.clone());
+        let sent = Arc::new(AtomicU64::new(0));
+        let count = sent.clone();
         let listening = thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     break;
                 }
                 let (handler, seen, stop) = (handler.clone(), seen.clone(), stop.clone());
-                thread::spawn(move || serve(stream.unwrap(), &*handler, &seen, &stop));
+                let count = count.clone();
+                thread::spawn(move || serve(stream.unwrap(), &*handler, &seen, &count, &stop));
             }
         });
-        Self { address, requests, stopping, listening: Some(listening) }
+        Self { address, requests, sent, stopping, listening: Some(listening) }
     }
 
     pub fn url(&self) -> String {
@@ -114,6 +118,11 @@ impl Server {
     /// What was asked so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// The bytes of the bodies that were sent so far, but for those that broke off.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
     }
 
     /// How often a path that ends so was asked for.
@@ -135,6 +144,7 @@ fn serve(
     stream: TcpStream,
     handler: &Handler,
     seen: &Mutex<Vec<Request>>,
+    sent: &AtomicU64,
     stopping: &AtomicBool,
 ) -> Option<()> {
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
@@ -175,6 +185,8 @@ fn serve(
         };
         let stalls = match answer.ending {
             Ending::Whole => {
+                // Before it arrives, so that who has it sees it counted.
+                sent.fetch_add(answer.body.len() as u64, Ordering::SeqCst);
                 stream.write_all(&answer.body).ok()?;
                 continue;
             }
