@@ -13,6 +13,7 @@ mod prompt;
 mod scale;
 mod shim;
 mod start;
+mod upgrade;
 
 use common::Machine;
 use harness::Report;
@@ -26,10 +27,11 @@ const REAL: &str = "1.26.11";
 
 type Part = (&'static str, &'static str, fn(&mut Report));
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("shim", "go through the shim", shim::run),
     ("prompt", "the hooks in bash, zsh and fish", prompt::run),
     ("start", "the gvm executable", start::run),
+    ("upgrade", "a patch release beside the one before it", upgrade::run),
     ("scale", "1,000 toolchains, deep directories, long indexes", scale::run),
 ];
 

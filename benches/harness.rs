@@ -115,17 +115,25 @@ impl Row {
 pub struct Report {
     pub machine: String,
     pub rows: Vec<Row>,
+    /// What is the same each time, in sentences.
+    pub counted: Vec<String>,
     pub not_measured: Vec<String>,
 }
 
 impl Report {
     pub fn new(machine: String) -> Self {
-        Self { machine, rows: Vec::new(), not_measured: Vec::new() }
+        Self { machine, rows: Vec::new(), counted: Vec::new(), not_measured: Vec::new() }
     }
 
     pub fn add(&mut self, row: Row) {
         println!("{}", text_of(&row));
         self.rows.push(row);
+    }
+
+    pub fn counted(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        println!("  {what}");
+        self.counted.push(what);
     }
 
     pub fn not_measured(&mut self, what: impl Into<String>) {
@@ -161,6 +169,9 @@ impl Report {
                     .collect::<Vec<_>>()
                     .join(", ")
             );
+        }
+        for what in &self.counted {
+            let _ = writeln!(text, "\n{what}");
         }
         for what in &self.not_measured {
             let _ = write!(text, "\nNot measured: {what}");
