@@ -1,5 +1,6 @@
 use super::{Gvm, confirm, print};
 use crate::error::{Code, Error, Result};
+use crate::files;
 use crate::setup::files::refuse_foreign_home;
 use crate::setup::{self, Cleaning, shells};
 use crate::ui::{self, counted, shown, style};
@@ -49,6 +50,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     } else {
         gvm.ui.say("nothing of gvm setup's is to be removed");
     }
+    // What a killed setup has left beside a file.
+    places.all().iter().filter_map(|file| file.parent()).for_each(files::sweep);
     for cleaning in cleanings.iter().filter(|cleaning| !cleaning.rest.removed.is_empty()) {
         cleaning.apply()?;
         let what = if cleaning.rest.made.is_some() { "removed" } else { "cleaned" };
