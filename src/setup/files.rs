@@ -7,7 +7,6 @@ use crate::files;
 use crate::shell::Shell;
 use crate::ui::shown;
 use std::fs::Permissions;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// More than any file that a person has written; beyond that it is something else.
@@ -259,7 +258,7 @@ pub fn refuse_foreign_home(home: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let owner = match fs_err::metadata(home) {
         Ok(found) => found.uid(),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let message = format!("the home directory {} does not exist", shown(home));
             return Err(Error::new(Code::Usage, message).hint("to name another one: export HOME=…"));
         }
