@@ -2,7 +2,7 @@
 
 use crate::commands::{
     completions, current, default, env, exec, hook, install, list, list_remote, mirror, pin, root,
-    uninstall, use_, verify, which,
+    setup, teardown, uninstall, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -31,7 +31,7 @@ const STYLES: Styles = Styles::styled()
 Getting started:
   gvm install 1.26             the newest 1.26.x
   gvm default 1.26             where nothing is pinned
-  echo 'eval \"$(gvm hook zsh)\"' >> ~/.zshrc
+  gvm setup                    lets your shells know; gvm teardown undoes it
   gvm pin 1.26                 writes .go-version here
 
 A VERSION is 1.22.4, 1.22 or 1.22.x (the newest of it), 1.22rc1, latest, stable,
@@ -73,6 +73,8 @@ pub enum Command {
     Which(which::Args),
     Exec(exec::Args),
     Env(env::Args),
+    Setup(setup::Args),
+    Teardown(teardown::Args),
     Hook(hook::Args),
     Completions(completions::Args),
     #[command(alias = "prefix")]

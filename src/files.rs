@@ -28,13 +28,40 @@ pub fn replace_from(
     content: &[u8],
     permissions: Option<Permissions>,
 ) -> io::Result<()> {
+    complete_in(directory, content, permissions)?.persist(file)?;
+    Ok(())
+}
+
+/// As [`replace`], for what cannot be made again: the new content is on the disk before
+/// the old one goes, so a machine that loses its power keeps one of them.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_durably(
+    file: &Path,
+    content: &[u8],
+    permissions: Option<Permissions>,
+) -> io::Result<()> {
+    let directory = file.parent().unwrap_or(file);
+    sweep(directory);
+    let new = complete_in(directory, content, permissions)?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    Ok(())
+}
+
+/// A new file that is complete, and only has to get its name.
+fn complete_in(
+    directory: &Path,
+    content: &[u8],
+    permissions: Option<Permissions>,
+) -> io::Result<tempfile::NamedTempFile> {
     let mut new = temporary_in(directory)?;
     new.write_all(content)?;
     if let Some(permissions) = permissions.or_else(readable_by_all) {
         new.as_file().set_permissions(permissions)?;
     }
-    new.persist(file)?;
-    Ok(())
+    Ok(new)
 }
 
 /// What a file is called before it takes the place of another.

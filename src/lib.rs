@@ -7,6 +7,7 @@
 //! install  verify  locking          source, proof and store, tied together
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
+//! setup                             shells set up, and that taken back
 //! shell                             an activation as text for a shell
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
 //! gvm-hot                           version, pin, resolve, activation: what the shim needs
@@ -24,6 +25,7 @@ pub mod host;
 pub mod install;
 pub mod locking;
 pub mod platform;
+pub mod setup;
 pub mod shell;
 pub mod source;
 pub mod store;

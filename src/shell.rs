@@ -7,6 +7,7 @@ use crate::layout::Layout;
 use crate::path;
 use crate::pin::VERSION_VARIABLE;
 use clap::ValueEnum;
+use std::path::Path;
 
 /// The shells that gvm hooks into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,27 +86,18 @@ impl Shell {
         }
     }
 
-    /// The line that sets the hook up, and the file that it goes into.
-    #[must_use]
-    pub fn setup(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Zsh => (r#"eval "$(gvm hook zsh)""#, "~/.zshrc"),
-            Self::Bash => (r#"eval "$(gvm hook bash)""#, "~/.bashrc"),
-            Self::Fish => ("gvm hook fish | source", "~/.config/fish/conf.d/gvm.fish"),
-            Self::Powershell => {
-                ("Invoke-Expression (& gvm hook powershell | Out-String)", "the file $PROFILE")
-            }
-        }
-    }
-
     /// The shell that `$SHELL` names, for advice.
     #[must_use]
     pub fn of_login() -> Option<Self> {
-        let shell = std::env::var_os("SHELL")?;
-        let name = std::path::Path::new(&shell).file_name()?.to_str()?;
-        match name {
+        Self::of_program(Path::new(&std::env::var_os("SHELL")?))
+    }
+
+    /// The shell that a program is, by its name.
+    #[must_use]
+    pub fn of_program(program: &Path) -> Option<Self> {
+        match program.file_name()?.to_str()? {
             "pwsh" => Some(Self::Powershell),
-            _ => Self::from_str(name, false).ok(),
+            name => Self::from_str(name, false).ok(),
         }
     }
 
@@ -185,6 +177,21 @@ impl Shell {
             Self::Powershell => quote_powershell(word),
         }
     }
+}
+
+/// One word that every shell of the Bourne family takes as these bytes, plain `sh`
+/// too: in quotes, as they are.
+#[must_use]
+pub fn quote_sh(word: &[u8]) -> Vec<u8> {
+    let mut quoted = b"'".to_vec();
+    for &byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(br"'\''"),
+            _ => quoted.push(byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
 }
 
 fn replace(word: &[u8], byte: u8, by: &[u8]) -> Vec<u8> {

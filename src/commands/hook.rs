@@ -9,7 +9,7 @@ use gvm_hot::shim;
 /// Print the script that a shell evaluates at its start
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Set it up, once, as the last line of the file:
+Set it up, once, with gvm setup; or by hand, as the last line of the file:
   zsh         ~/.zshrc                      eval \"$(gvm hook zsh)\"
   bash        ~/.bashrc                     eval \"$(gvm hook bash)\"
   fish        ~/.config/fish/conf.d/gvm.fish   gvm hook fish | source

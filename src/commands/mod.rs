@@ -12,6 +12,8 @@ pub mod list_remote;
 pub mod mirror;
 pub mod pin;
 pub mod root;
+pub mod setup;
+pub mod teardown;
 pub mod uninstall;
 pub mod use_;
 pub mod verify;
@@ -33,7 +35,7 @@ use crate::version::{self, Request};
 use gvm_hot::System as _;
 use gvm_hot::shim;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -87,6 +89,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Hook(args) => hook::run(&gvm, args),
         Command::Completions(args) => completions::run(args),
         Command::Root(args) => root::run(&gvm, args),
+        Command::Setup(args) => setup::run(&gvm, args),
+        Command::Teardown(args) => teardown::run(&gvm, args),
         Command::Shim(args) => return exec::run_shim(&gvm, args),
     };
     done.map(|()| ExitCode::SUCCESS)
@@ -188,6 +192,25 @@ fn print(text: &str) -> Result<()> {
         }
         _ => write_out(text.as_bytes()),
     }
+}
+
+/// Asks once, where somebody can answer; nothing but yes is a yes.
+fn confirm(question: &str, yes: bool, otherwise: &str) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    let (input, mut output) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !output.is_terminal() {
+        let message = format!("there is no terminal to ask on, so {otherwise}");
+        return Err(Error::new(Code::Usage, message).hint("to do it without asking, add --yes"));
+    }
+    write!(output, "gvm: {question} [y/N] ")?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Error::new(Code::Failure, format!("that was no yes, so {otherwise}")))
 }
 
 /// Writes bytes and a newline, for paths, which may be any bytes.

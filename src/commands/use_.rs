@@ -17,7 +17,7 @@ Examples:
   gvm use system               the go that is on PATH without gvm
   gvm use 1.21 --default       and everywhere else where nothing is pinned
 
-It needs the hook in the shell: see gvm help hook.")]
+It needs the hook in the shell: see gvm help setup.")]
 pub struct Args {
     /// An installed version, or system
     #[arg(value_name = "VERSION", value_parser = parse_request,
@@ -80,14 +80,5 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 
 fn no_hook() -> Error {
     let error = Error::new(Code::Failure, "gvm use needs gvm's hook in this shell");
-    let add = |shell: Shell| {
-        let (line, file) = shell.setup();
-        format!("add to {file}: {line}")
-    };
-    match Shell::of_login() {
-        Some(shell) => error.hint(add(shell)).hint("then open a new shell"),
-        None => [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Powershell]
-            .into_iter()
-            .fold(error, |error, shell| error.hint(format!("{}: {}", shell.name(), add(shell)))),
-    }
+    error.hint("to set it up: gvm setup").hint("then open a new shell")
 }

@@ -1,6 +1,7 @@
 //! What is installed: one directory per toolchain, published by one rename, so
 //! that present means complete.
 
+mod delete;
 mod durable;
 mod lock;
 pub mod receipt;
@@ -78,16 +79,7 @@ impl Store {
     pub fn open() -> Result<Self> {
         let named = Layout::from_variable(&Host)
             .map_err(|error| Error::new(Code::Usage, error.to_string()))?;
-        let layout = match named {
-            Some(layout) => layout,
-            None => {
-                let data = dirs::data_dir().filter(|data| data.is_absolute()).ok_or_else(|| {
-                    Error::new(Code::Usage, layout::NoRoot::NoHome.to_string())
-                        .hint("to name one: export GVM_ROOT=/path/of/the/store")
-                })?;
-                Layout::new(bytes(data.join("gvm").into_os_string()))
-            }
-        };
+        let Some(layout) = named else { return Self::by_default() };
         // moovweb/gvm exports GVM_ROOT too, and its tree is not ours to change.
         let root = path(layout.root());
         if root.join("scripts").join("gvm-default").is_file() {
@@ -97,6 +89,18 @@ impl Store {
             ));
         }
         Ok(Self { layout })
+    }
+
+    /// The store in the platform's data directory.
+    ///
+    /// # Errors
+    /// There is no home directory.
+    pub fn by_default() -> Result<Self> {
+        let data = dirs::data_dir().filter(|data| data.is_absolute()).ok_or_else(|| {
+            Error::new(Code::Usage, layout::NoRoot::NoHome.to_string())
+                .hint("to name one: export GVM_ROOT=/path/of/the/store")
+        })?;
+        Ok(Self { layout: Layout::new(bytes(data.join("gvm").into_os_string())) })
     }
 
     /// The store at `root`, as a shim knows it.

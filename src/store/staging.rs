@@ -118,7 +118,7 @@ pub(super) fn exchange(_: &Path, _: &Path) -> bool {
 }
 
 /// Deletes a tree, read-only directories in it too (Go's own tools leave such).
-fn remove_tree(directory: &Path) -> Result<()> {
+pub(super) fn remove_tree(directory: &Path) -> Result<()> {
     match fs_err::remove_dir_all(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Ok(()) => return Ok(()),

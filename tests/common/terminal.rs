@@ -227,6 +227,26 @@ impl Terminal {
         output.trim_start_matches(['\r', '\n', ' ']).trim_end().to_string()
     }
 
+    /// Types a line, waits for the question, types the answer, and returns what is
+    /// shown up to the next prompt.
+    #[track_caller]
+    pub fn asked(&mut self, line: &str, question: &str, answer: &str) -> String {
+        self.writer.write_all(format!("{line}\n").as_bytes()).unwrap();
+        let start = Instant::now();
+        loop {
+            let unseen = self.output.lock().unwrap()[self.seen..].to_vec();
+            if find(&unseen, question.as_bytes()).is_some() {
+                break;
+            }
+            if start.elapsed() > Duration::from_secs(30) {
+                panic!("{line:?} did not ask: {:?}", String::from_utf8_lossy(&unseen));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.writer.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        self.until_prompt(line)
+    }
+
     /// Everything up to the next prompt.
     #[track_caller]
     fn until_prompt(&mut self, what: &str) -> String {
