@@ -16,20 +16,33 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+/// Files of which so much is written at once set out for the disk right away: they
+/// are few, and most of the bytes.
+const LARGE: usize = 64 << 10;
+/// Longer than it takes to unpack a batch. Who waits that long waits for the network,
+/// and has the time to send small files to the disk, too.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// Writes the files as they come.
 pub(super) fn write(batches: &Receiver<Arc<Batch>>, goroot: &Path) -> Result<(), Failure> {
     let mut tree = NewTree::create(goroot)?;
     let mut write_back = WriteBack::of(goroot)?;
-    for batch in batches {
+    let mut asked = Instant::now();
+    while let Ok(batch) = batches.recv() {
+        let is_idle = asked.elapsed() > IDLE;
         for (begins, bytes) in batch.pieces() {
             if let Some(new) = begins {
                 tree.begin(new).map_err(|error| refused_or_failed(&new.path, error))?;
             }
-            tree.append(bytes)?;
-            write_back.wrote(bytes.len() as u64);
+            if let Some(file) = tree.append(bytes)? {
+                write_back.wrote(file, bytes.len(), is_idle || bytes.len() >= LARGE);
+            }
         }
+        asked = Instant::now();
     }
+    write_back.finish();
     Ok(())
 }
 
@@ -92,10 +105,12 @@ impl NewTree {
         Ok(())
     }
 
-    /// Adds to the last file.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        file.write_all(bytes).map_err(|error| self.failed("write to file", &self.path, &error))
+    /// Adds to the last file, and gives it back.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<Option<&File>> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(None) };
+        let done = file.write_all(bytes);
+        done.map_err(|error| self.failed("write to file", &self.path, &error))?;
+        Ok(Some(file))
     }
 
     /// An error that names the file, as those of fs_err do.
