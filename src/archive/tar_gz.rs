@@ -5,8 +5,11 @@ use super::{ArchiveError, Checked, ChunkReader, damaged, hostile};
 use crate::path::display;
 use flate2::bufread::GzDecoder;
 use std::cell::Cell;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
+use std::ops::Range;
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 use tar::EntryType;
 
 /// tar writes blocks of 10 KiB; this is generous.
@@ -15,9 +18,59 @@ const MAX_PADDING: u64 = 1 << 20;
 /// What headers may have: names, and pax records about them.
 const MAX_HEADERS: u64 = 1 << 20;
 
-/// What is inflated at once. Inflating is slow near the end of what it may write, and
-/// the tar reader asks for little at a time; this much fits the caches.
-const INFLATED: usize = 256 << 10;
+/// What is inflated at once: much, since inflating is slow near the end of what it may
+/// write, and little enough for the caches.
+const PIECE: usize = 256 << 10;
+/// How many pieces may wait to be read.
+const PIECES: usize = 8;
+
+/// Bytes that another thread inflates: that alone takes longer than all else that is
+/// done to an archive.
+struct Inflated {
+    /// Buffers, and how much of each is filled; the end is where there is no more.
+    pieces: Receiver<io::Result<(Vec<u8>, usize)>>,
+    used: Sender<Vec<u8>>,
+    piece: Vec<u8>,
+    unread: Range<usize>,
+}
+
+impl Read for Inflated {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.unread.is_empty() {
+            self.unread = 0..0;
+            let _ = self.used.send(std::mem::take(&mut self.piece));
+            let Ok(piece) = self.pieces.recv() else { break };
+            let (piece, length) = piece?;
+            (self.piece, self.unread) = (piece, 0..length);
+        }
+        let length = self.unread.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.piece[self.unread.start..][..length]);
+        self.unread.start += length;
+        Ok(length)
+    }
+}
+
+/// Inflates all of it into buffers that come back, and tells whether something follows.
+fn inflate(
+    reader: ChunkReader,
+    pieces: &SyncSender<io::Result<(Vec<u8>, usize)>>,
+    used: &Receiver<Vec<u8>>,
+) -> io::Result<bool> {
+    let mut gzip = GzDecoder::new(reader);
+    loop {
+        let mut piece = used.try_recv().unwrap_or_default();
+        piece.resize(PIECE, 0);
+        let read = gzip.read(&mut piece);
+        let is_last = !matches!(read, Ok(1..));
+        if is_last && read.is_ok() {
+            return Ok(!gzip.into_inner().fill_buf()?.is_empty());
+        }
+        // Whoever reads may have seen enough.
+        if pieces.send(read.map(|length| (piece, length))).is_err() || is_last {
+            return Ok(false);
+        }
+    }
+}
 
 /// Lets so many bytes through and no more. The tar reader takes headers into
 /// memory, of whatever size they say they are.
@@ -38,8 +91,23 @@ impl<R: Read> Read for Budget<R> {
 }
 
 pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), ArchiveError> {
+    let (to_reader, pieces) = sync_channel(PIECES);
+    let (use_again, used) = channel();
+    thread::scope(|scope| {
+        let inflating = scope.spawn(move || inflate(reader, &to_reader, &used));
+        let inflated = Inflated { pieces, used: use_again, piece: Vec::new(), unread: 0..0 };
+        unpack_tar(inflated, sink)?;
+        match inflating.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(hostile("something follows its end")),
+            Err(error) => Err(damaged(error)),
+        }
+    })
+}
+
+/// Reads to the end of what was packed.
+fn unpack_tar(inflated: Inflated, sink: &mut Checked) -> Result<(), ArchiveError> {
     let left = Rc::new(Cell::new(MAX_HEADERS));
-    let inflated = BufReader::with_capacity(INFLATED, GzDecoder::new(reader));
     let reader = Budget { reader: inflated, left: left.clone() };
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries().map_err(damaged)? {
@@ -65,17 +133,13 @@ pub(super) fn unpack(reader: ChunkReader, sink: &mut Checked) -> Result<(), Arch
 
     // What follows the end of the tar is padding, and the gzip's own checksum
     // is looked at only at its end.
-    let mut inflated = archive.into_inner().reader;
+    let inflated = archive.into_inner().reader;
     let mut padding = Vec::new();
-    (&mut inflated).take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
+    inflated.take(MAX_PADDING + 1).read_to_end(&mut padding).map_err(damaged)?;
     if padding.len() as u64 > MAX_PADDING || padding.iter().any(|&byte| byte != 0) {
         return Err(hostile("it goes on after its end"));
     }
-    let mut reader = inflated.into_inner().into_inner();
-    if reader.fill_buf().map_err(damaged)?.is_empty() {
-        return Ok(());
-    }
-    Err(hostile("something follows its end"))
+    Ok(())
 }
 
 /// Refuses the records of an extended header (pax(1)) that readers take differently,

@@ -17,6 +17,14 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+/// Files of which so much is written at once set out for the disk right away: they
+/// are few, and most of the bytes.
+const LARGE: usize = 64 << 10;
+/// Longer than it takes to unpack a batch. Who waits that long waits for the network,
+/// and has the time to send small files to the disk, too.
+const IDLE: Duration = Duration::from_millis(5);
 
 /// Writes the files as they come.
 pub(super) fn write(
@@ -27,18 +35,25 @@ pub(super) fn write(
     let mut tree = NewTree::create(goroot, neighbour)?;
     let mut write_back = WriteBack::of(goroot)?;
     let mut write_all = || {
-        for batch in batches {
+        let mut asked = Instant::now();
+        while let Ok(batch) = batches.recv() {
+            let is_idle = asked.elapsed() > IDLE;
             for (begins, bytes) in batch.pieces() {
                 if let Some(new) = begins {
                     tree.finish()?;
                     tree.begin(new)?;
                 }
-                write_back.wrote(tree.append(bytes)?);
+                if let Some(file) = tree.append(bytes)? {
+                    write_back.wrote(file, bytes.len(), is_idle || bytes.len() >= LARGE);
+                }
             }
+            asked = Instant::now();
         }
         tree.finish()
     };
-    write_all().map_err(|error| refused_or_failed(&tree.path, error))
+    write_all().map_err(|error| refused_or_failed(&tree.path, error))?;
+    write_back.finish();
+    Ok(())
 }
 
 /// What the file system cannot take beside the rest is the archive's fault.
@@ -118,18 +133,18 @@ impl<'a> NewTree<'a> {
         Ok(())
     }
 
-    /// Adds to the last file, and tells how many bytes were written for it.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+    /// Adds to the last file, and gives it back if it was written to.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<Option<&File>> {
         if let Some(Content::Same(same)) = &mut self.file {
             if same.goes_on(bytes, &mut self.buffer) {
-                return Ok(0);
+                return Ok(None);
             }
             self.write_own()?;
         }
-        let Some(Content::Own(file)) = &mut self.file else { return Ok(0) };
-        let written = file.write_all(bytes);
+        let Some(Content::Own(file)) = &self.file else { return Ok(None) };
+        let written = (&*file).write_all(bytes);
         written.map_err(|error| self.failed("write to file", &self.path, &error))?;
-        Ok(bytes.len() as u64)
+        Ok(Some(file))
     }
 
     /// Nothing more comes of the last file.

@@ -14,14 +14,9 @@
 //! call for one file system: other Unix systems are asked to write all they have
 //! (sync(2), which need not wait for it), and Windows writes by itself.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
-#[cfg(target_os = "linux")]
-use std::{
-    sync::Arc,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
 
 /// Waits until what was written to the file system of this file is on the disk.
 ///
@@ -68,22 +63,19 @@ fn tolerated(done: rustix::io::Result<()>, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Bytes after which the disk is set to work. Less would keep it busier with names
-/// than with contents; more would be waited for at the end.
-const AT_ONCE: u64 = 32 << 20;
+/// Trees smaller than this are on the disk before anybody could help.
+const WORTH_IT: u64 = 32 << 20;
 
-/// Has what is written go to the disk while more of it comes, so that little is left
-/// to wait for when it is published. Without a call for one file system it waits.
+/// Has a tree go to the disk while more of it comes, so that little is left to wait for
+/// when it is published. What other programs write is left alone until then.
 pub(crate) struct WriteBack {
     #[cfg(target_os = "linux")]
-    directory: Arc<fs_err::File>,
-    #[cfg(target_os = "linux")]
-    is_busy: Arc<AtomicBool>,
-    waiting: u64,
+    directory: fs_err::File,
+    written: u64,
 }
 
 impl WriteBack {
-    /// For what is written to the file system of this directory.
+    /// For a tree at this directory.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -92,38 +84,37 @@ impl WriteBack {
         let _ = directory;
         Ok(Self {
             #[cfg(target_os = "linux")]
-            directory: Arc::new(fs_err::File::open(directory)?),
-            #[cfg(target_os = "linux")]
-            is_busy: Arc::default(),
-            waiting: 0,
+            directory: fs_err::File::open(directory)?,
+            written: 0,
         })
     }
 
-    /// That many more bytes were written.
-    pub(crate) fn wrote(&mut self, bytes: u64) {
-        self.waiting += bytes;
-        if self.waiting >= AT_ONCE && self.start() {
-            self.waiting = 0;
+    /// That much was written to a file. With `start`, it sets out for the disk now,
+    /// which takes longer than to write one of Go's source files.
+    pub(crate) fn wrote(&mut self, file: &File, bytes: usize, start: bool) {
+        self.written += bytes as u64;
+        #[cfg(target_os = "linux")]
+        if start {
+            use std::os::fd::AsRawFd;
+            // SAFETY: it has no memory of ours; the file is open.
+            // Nobody waits for it: what it could not do, the publish does, and tells.
+            unsafe {
+                libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE);
+            }
         }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (file, start);
     }
 
-    #[cfg(target_os = "linux")]
-    fn start(&self) -> bool {
-        if self.is_busy.swap(true, Ordering::Relaxed) {
-            return false;
+    /// All is written: the rest sets out while the tree is proved.
+    pub(crate) fn finish(self) {
+        #[cfg(target_os = "linux")]
+        if self.written >= WORTH_IT {
+            let thread = std::thread::Builder::new().name("write-back".into());
+            // As above.
+            let _ = thread.spawn(move || rustix::fs::syncfs(&self.directory));
         }
-        let (directory, is_busy) = (self.directory.clone(), self.is_busy.clone());
-        // Nobody waits for it: what it could not do, the publish does, and tells.
-        let thread = thread::Builder::new().name("write-back".into());
-        let started = thread.spawn(move || {
-            let _ = rustix::fs::syncfs(&*directory);
-            is_busy.store(false, Ordering::Relaxed);
-        });
-        started.is_ok()
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn start(&self) -> bool {
-        true
+        #[cfg(not(target_os = "linux"))]
+        let _ = (self.written, WORTH_IT);
     }
 }
