@@ -8,6 +8,7 @@
 mod common;
 
 mod harness;
+mod install;
 mod peers;
 mod prompt;
 mod scale;
@@ -27,10 +28,12 @@ const REAL: &str = "1.26.11";
 
 type Part = (&'static str, &'static str, fn(&mut Report));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     ("shim", "go through the shim", shim::run),
     ("prompt", "the hooks in bash, zsh and fish", prompt::run),
     ("start", "the gvm executable", start::run),
+    ("install", "a real toolchain from loopback", install::run),
+    ("link", "the same behind a link of 25 MB/s", install::behind_a_link),
     ("upgrade", "a patch release beside the one before it", upgrade::run),
     ("scale", "1,000 toolchains, deep directories, long indexes", scale::run),
 ];

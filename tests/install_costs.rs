@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::archives::{self, File, tar_gz, tree};
+use common::archives::{self, File, files_of, tar_gz, tree};
 use common::published::{GoDev, Modules, dl};
 use common::real_go::real_go;
 use common::{GVM, Machine, run};
@@ -52,27 +52,6 @@ impl Waiting {
         assert!(ExitStatus::from_raw(status).success(), "from {url}");
         usage.ru_maxrss
     }
-}
-
-/// All files of a GOROOT.
-fn files_of(goroot: &Path) -> Vec<File> {
-    let mut files = Vec::new();
-    let mut directories = vec![goroot.to_path_buf()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let entry = entry.unwrap();
-            let metadata = entry.metadata().unwrap();
-            if metadata.is_dir() {
-                directories.push(entry.path());
-                continue;
-            }
-            let path = entry.path().strip_prefix(goroot).unwrap().to_str().unwrap().to_string();
-            let executable = metadata.permissions().mode() & 0o111 != 0;
-            files.push((path, fs::read(entry.path()).unwrap(), executable));
-        }
-    }
-    files.sort();
-    files
 }
 
 #[test]

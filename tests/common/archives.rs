@@ -2,7 +2,10 @@
 
 use gvm::platform::Platform;
 use gvm::trust::sha256::{Hasher, Sha256};
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use zip::write::SimpleFileOptions;
 
 /// A file in a tree: path in GOROOT, content, executable.
@@ -45,6 +48,27 @@ pub fn tree(version: &str) -> Vec<File> {
 pub fn large_tree(version: &str) -> Vec<File> {
     let mut files = tree(version);
     files.insert(1, ("a/large".into(), noise(6_000_000), false));
+    files
+}
+
+/// All files of a GOROOT that is there.
+pub fn files_of(goroot: &Path) -> Vec<File> {
+    let mut files = Vec::new();
+    let mut directories = vec![goroot.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                directories.push(entry.path());
+                continue;
+            }
+            let path = entry.path().strip_prefix(goroot).unwrap().to_str().unwrap().to_string();
+            let executable = metadata.permissions().mode() & 0o111 != 0;
+            files.push((path, fs::read(entry.path()).unwrap(), executable));
+        }
+    }
+    files.sort();
     files
 }
 
