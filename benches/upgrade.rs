@@ -87,7 +87,7 @@ pub fn run(report: &mut Report) {
         comparison: Comparison::Ratio,
         wanted: None,
         in_chart: false,
-        runs: in_turns(rounds(100) / 10, contenders),
+        runs: in_turns(rounds(10), contenders),
     });
 }
 
