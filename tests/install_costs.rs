@@ -132,11 +132,12 @@ fn one_durable_publish_and_no_flush_for_each_file() {
         publishes || !call.starts_with("rename")
     };
     let calls: Vec<_> = calls.iter().filter(of_tree).collect();
-    // One large file sets out for the disk early; nobody waits for it.
+    // Large files set out for the disk early, and small ones where the archive comes
+    // slowly; nobody waits for them.
     let (early, calls): (Vec<_>, Vec<_>) =
         calls.into_iter().partition(|call| call.starts_with("sync_file_range"));
     let large = tree(VERSION).iter().filter(|(_, content, _)| content.len() >= 64 << 10).count();
-    assert_eq!(early.len(), large, "{early:?}");
+    assert!((large..=tree(VERSION).len()).contains(&early.len()), "{early:?}");
     // All that is staged, then its name, then the directory that the name is in.
     assert_eq!(calls.len(), 3, "{calls:#?}");
     assert!(calls[0].starts_with("syncfs(") && calls[0].contains("/tmp/stage-"), "{calls:#?}");
