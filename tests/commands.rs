@@ -667,6 +667,7 @@ fn list_tells_what_is_installed_newest_first() {
         "h1",
         "source",
         "url",
+        "parts",
         "installed_at",
         "files",
         "bytes",

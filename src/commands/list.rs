@@ -3,8 +3,8 @@ use crate::error::Result;
 use crate::path::display;
 use crate::pin::Origin;
 use crate::resolve::Outcome;
-use crate::store::{LogRecord, Receipt, Toolchain};
-use crate::ui::{self, shown, style};
+use crate::store::{LogRecord, Parts, Receipt, Toolchain};
+use crate::ui::{self, counted, shown, style};
 use crate::version::Version;
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ Examples:
 
 Fields of --json: version, os, arch, goroot, is_current, is_default, evidence
 (checksum-database, published-sha256, none), record (database, number, tree_size),
-h1, source, url, installed_at, files, bytes. What a receipt does not tell is null.")]
+h1, source, url, parts (files, bytes, neighbour: what was fetched, and whose files
+the others were), installed_at, files, bytes. What a receipt does not tell is null.")]
 pub struct Args {
     /// All that is known of each: proof, origin, times, GOROOT
     #[arg(long, short)]
@@ -42,6 +43,7 @@ struct Row {
     h1: Option<String>,
     source: Option<String>,
     url: Option<String>,
+    parts: Option<Parts>,
     installed_at: Option<String>,
     files: Option<u64>,
     bytes: Option<u64>,
@@ -84,6 +86,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
                 h1: told(|receipt| receipt.h1.clone()),
                 source: told(|receipt| receipt.origin.source.clone()),
                 url: told(|receipt| receipt.origin.url.clone()),
+                parts: receipt.as_ref().and_then(|receipt| receipt.origin.parts.clone()),
                 installed_at: told(|receipt| receipt.installed_at.clone()),
                 files: receipt.as_ref().map(|receipt| receipt.files),
                 bytes: receipt.as_ref().map(|receipt| receipt.bytes),
@@ -163,6 +166,11 @@ fn block(toolchain: &Toolchain, receipt: Option<&Receipt>, in_use: &str) -> Stri
         );
         line("size", &format!("{} in {} files", ui::bytes(receipt.bytes), receipt.files));
         line("from", &receipt.origin.url);
+        if let Some(Parts { files, bytes, neighbour }) = &receipt.origin.parts {
+            let (bytes, files) = (ui::bytes(*bytes), counted(*files as usize, "file"));
+            let neighbour = neighbour.strip_prefix("go").unwrap_or(neighbour);
+            line("fetched", &format!("{bytes} in {files}; the rest as in Go {neighbour}"));
+        }
         line("installed", &receipt.installed_at);
         if let Some(repaired_at) = &receipt.repaired_at {
             line("repaired", repaired_at);
