@@ -9,13 +9,12 @@ use common::archives::{self, File, module_zip, sha256, tar_gz};
 use common::hostile::{ZipMember, zip, zip_members};
 use common::log::{Log, Proxy, VERSION, part};
 use common::published::{GoDev, assert_is_whole, everything};
-use common::real_go::real_go;
 use common::server::{Answer, Ending, Request, Server};
 use common::{Ended, GVM, Machine, run};
 use gvm::platform::Platform;
-use gvm::trust::h1::{Tree, module_prefix, module_version};
+use gvm::trust::h1::{Tree, module_prefix};
 use gvm::version::Version;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -24,8 +23,6 @@ use std::process::Command;
 
 /// What is installed before `VERSION`, which comes by an upgrade.
 const OLD: &str = "1.22.3";
-/// The end of a zip that is asked for first (src/source/ranged.rs).
-const TAIL: u64 = 2 << 20;
 
 /// Bytes that cannot be packed.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -136,41 +133,6 @@ fn both_are_whole(machine: &Machine) {
     machine.has_nothing_staged();
 }
 
-fn has_range(request: &Request) -> bool {
-    request.headers.contains_key("range")
-}
-
-#[test]
-fn an_upgrade_fetches_what_is_new_and_no_more() {
-    let (machine, proxy) = (machine(), proxy());
-    let size = proxy.zip.lock().unwrap().content.len() as u64;
-    let ended = upgrade(&machine, &proxy).succeeded();
-    ended.saying(&["downloading 6 files", "fetched, the rest is as in Go 1.22.3"]);
-    both_are_whole(&machine);
-
-    // The end of the zip, and what differs in it.
-    let asked = proxy.zip_requests();
-    assert!(asked.iter().all(has_range), "{asked:?}");
-    assert!(asked.len() <= 4, "{asked:?}");
-    let receipt = machine.receipt(VERSION);
-    let fetched = receipt["origin"]["parts"]["bytes"].as_u64().unwrap();
-    let new: u64 = 700_000 + 5 * (64 << 10);
-    assert!((TAIL + 700_000..TAIL + new).contains(&fetched), "{fetched} of {size}");
-    // With the answers of the database.
-    assert!((fetched..fetched + 100_000).contains(&proxy.server.sent()));
-    let parts = json!({"files": 6, "bytes": fetched, "neighbour": "go1.22.3"});
-    assert_eq!(receipt["origin"]["parts"], parts);
-    assert_eq!(receipt["origin"]["size"], size);
-    assert_eq!(receipt["origin"]["sha256"], Value::Null, "nobody has seen the whole zip");
-    assert_eq!(receipt["evidence"], "checksum-database");
-    assert_eq!(receipt["record"]["number"], 700);
-
-    let rows = machine.gvm(&["list", "--json"]).succeeded().json();
-    assert_eq!((&rows[0]["parts"], &rows[1]["parts"]), (&parts, &Value::Null));
-    let verbose = machine.gvm(&["list", "--verbose"]).succeeded().stdout;
-    assert!(verbose.contains("in 6 files; the rest as in Go 1.22.3"), "{verbose}");
-}
-
 #[test]
 fn what_is_the_same_is_kept_once_whatever_it_came_from() {
     let proxy = proxy();
@@ -208,42 +170,6 @@ fn what_is_the_same_is_kept_once_whatever_it_came_from() {
 }
 
 #[test]
-fn a_program_that_writes_into_one_goroot_changes_no_other() {
-    let (machine, proxy) = (machine(), proxy());
-    upgrade(&machine, &proxy).succeeded();
-    let [old, new] = [OLD, VERSION].map(|version| machine.goroot(version));
-    let before = everything(&new);
-    let bound = |script: &str| {
-        run(machine.bound_by_permissions("sh").args(["-c", script]).current_dir(&old))
-    };
-    // Who just writes is refused.
-    bound("echo evil > src/fmt/print.go").failed(2).saying(&["ermission denied"]);
-    bound("echo evil >> pkg/tool/x/shared").failed(2);
-    // Editors and go itself put another file into its place (cmd/go, moveOrCopyFile).
-    bound("echo other > src/x && mv -f src/x src/fmt/print.go").succeeded();
-    bound("rm -f src/all.bash && echo other > src/all.bash").succeeded();
-    bound("mkdir -p pkg/linux_amd64 && echo archive > pkg/linux_amd64/fmt.a").succeeded();
-    assert_eq!(everything(&new), before);
-
-    // A repair puts it right, and changes neither content nor mode of the other's.
-    let mut repair = machine.gvm_bound_by_permissions();
-    let repair = run(told(repair.args(["verify", OLD, "--repair"]), &proxy));
-    // The proxy does not have that one, so it stays as it is.
-    repair.failed(4);
-    assert_eq!(everything(&new), before);
-    bound("chmod +x src/go.mod").succeeded();
-    assert_eq!(shared(&machine, &["src/go.mod"]), ["src/go.mod"], "it is one file");
-
-    // Deleting one leaves the other, whatever is read-only in it.
-    bound("chmod -x src/go.mod; chmod 555 src pkg pkg/tool").succeeded();
-    run(machine.gvm_bound_by_permissions().args(["uninstall", OLD])).succeeded();
-    assert_eq!(everything(&new), before);
-    assert_is_whole(&new, &tree(VERSION));
-    machine.gvm(&["verify", VERSION]).succeeded();
-    machine.has_nothing_staged();
-}
-
-#[test]
 fn a_repair_takes_nothing_from_who_shares_the_good_files() {
     for is_list_there in [true, false] {
         let (machine, proxy) = (machine(), proxy());
@@ -268,50 +194,6 @@ fn a_repair_takes_nothing_from_who_shares_the_good_files() {
         // The same for the other, which has to be as it was published too.
         machine.gvm(&["verify", OLD]).failed(5);
     }
-}
-
-#[test]
-fn whom_no_mode_keeps_from_writing_gets_files_of_their_own() {
-    if !is_root() {
-        // Then nobody here is such a one; the others are bound, and seen above.
-        return;
-    }
-    for (setting, is_shared) in [("", false), ("share = \"links\"\n", true)] {
-        let (machine, proxy) = (machine(), proxy());
-        machine.config(setting);
-        run(told(machine.command(GVM).args(["install", VERSION]), &proxy)).succeeded();
-        both_are_whole(&machine);
-        // What is fetched does not depend on what is shared.
-        assert_eq!(machine.receipt(VERSION)["origin"]["parts"]["files"], 6);
-        let expected: &[&str] = if is_shared { &SAME } else { &[] };
-        assert_eq!(shared(&machine, &SAME), expected, "{setting}");
-        // Root writes where it likes: into one file, or into one of two.
-        let [old, new] = [OLD, VERSION].map(|version| machine.goroot(version));
-        fs::write(old.join("src/fmt/print.go"), "evil").unwrap();
-        let is_changed = fs::read(new.join("src/fmt/print.go")).unwrap() == b"evil";
-        assert_eq!(is_changed, is_shared);
-    }
-}
-
-fn is_root() -> bool {
-    run(Command::new("id").arg("-u")).stdout == "0\n"
-}
-
-#[test]
-fn sharing_can_be_turned_off() {
-    let proxy = proxy();
-    for ranges in [true, false] {
-        proxy.zip.lock().unwrap().ranges = ranges;
-        let machine = machine();
-        machine.config("share = \"off\"\n");
-        upgrade(&machine, &proxy).succeeded();
-        both_are_whole(&machine);
-        assert_eq!(shared(&machine, &SAME), [""; 0]);
-        assert_eq!(machine.receipt(VERSION)["origin"]["parts"].is_object(), ranges);
-    }
-    let machine = machine();
-    machine.config("share = \"sometimes\"\n");
-    machine.gvm(&["list-remote"]).failed(2).saying(&["config.toml:1", "share = \"auto\""]);
 }
 
 #[test]
@@ -383,69 +265,6 @@ fn a_file_that_somebody_may_write_is_not_linked() {
         // What was taken as a copy was not fetched.
         assert_eq!(machine.receipt(VERSION)["origin"]["parts"].is_object(), ranges);
     }
-}
-
-#[test]
-fn where_parts_are_refused_the_answer_is_the_whole_zip() {
-    let (machine, proxy) = (machine(), proxy());
-    proxy.zip.lock().unwrap().ranges = false;
-    let ended = upgrade(&machine, &proxy).succeeded();
-    assert!(!ended.stderr.contains("whole archive"), "{ended:?}");
-    both_are_whole(&machine);
-    assert_eq!(proxy.zip_requests().len(), 1, "what was refused is not asked for again");
-    let receipt = machine.receipt(VERSION);
-    let zip = sha256(&proxy.zip.lock().unwrap().content).to_string();
-    assert_eq!(receipt["origin"]["sha256"], zip);
-    assert_eq!(receipt["origin"]["parts"], Value::Null);
-}
-
-#[test]
-fn where_most_is_new_the_zip_is_fetched_whole() {
-    let proxy = proxy();
-    // Other sizes, which are seen without reading; and the same sizes.
-    for length in [5 << 20, 6 << 20] {
-        let machine = Machine::new();
-        let mut files = tree(OLD);
-        let (_, content, _) = files.iter_mut().find(|(path, ..)| path.ends_with("shared")).unwrap();
-        *content = noise(7, length);
-        install_old(&machine, &files);
-        let before = proxy.zip_requests().len();
-        upgrade(&machine, &proxy).succeeded();
-        assert_is_whole(&machine.goroot(VERSION), &tree(VERSION));
-        let asked = proxy.zip_requests().split_off(before);
-        let ranges: Vec<_> = asked.iter().map(has_range).collect();
-        assert_eq!(ranges, [true, false], "{asked:?}");
-        assert_eq!(machine.receipt(VERSION)["origin"]["parts"], Value::Null);
-        assert_eq!(shared(&machine, &["src/go.mod"]), ["src/go.mod"]);
-        machine.has_nothing_staged();
-    }
-}
-
-#[test]
-fn where_nobody_names_the_tree_the_zip_is_fetched_whole() {
-    let (machine, proxy) = (machine(), proxy());
-    let install = |more: &[&str]| {
-        let mut command = machine.gvm_bound_by_permissions();
-        command.arg("install").args(more).env("GOPROXY", proxy.server.url());
-        run(&mut command)
-    };
-    let ended = install(&[VERSION]).succeeded().saying(&["NOT PROVED"]);
-    assert!(!ended.stderr.contains("whole archive"), "nothing was wrong: {ended:?}");
-    let ranges: Vec<_> = proxy.zip_requests().iter().map(has_range).collect();
-    assert_eq!(ranges, [true, false], "no part is fetched in vain");
-    let receipt = machine.receipt(VERSION);
-    assert!(receipt["origin"]["sha256"].is_string());
-    assert_eq!(receipt["origin"]["parts"], Value::Null);
-    // The lock file names it, and that is enough.
-    run(machine.command(GVM).args(["uninstall", VERSION])).succeeded();
-    let module = module_version(Version::parse(VERSION).unwrap(), &Platform::host());
-    let line = format!("golang.org/toolchain {module} {}\n", h1_of(&tree(VERSION)));
-    machine.repository(".", &[(".go-version", VERSION), (".go-version.sum", &line)]);
-    install(&["--locked"]).succeeded();
-    let receipt = machine.receipt(VERSION);
-    assert_eq!(receipt["evidence"], "lock-file");
-    assert_eq!(receipt["origin"]["parts"]["files"], 6);
-    both_are_whole(&machine);
 }
 
 /// The members of the zip of `VERSION`, as a server may alter them.
@@ -653,65 +472,6 @@ fn a_file_that_cannot_be_linked_is_copied() {
 }
 
 #[test]
-fn an_upgrade_that_is_killed_leaves_nothing() {
-    let proxy = proxy();
-    let mut killed = 0;
-    for (call, whens) in [
-        ("linkat", &[1, 4, 7][..]),
-        ("write", &[2, 5, 9, 14, 30]),
-        ("openat", &[30, 45, 60, 75, 90]),
-        ("?mkdir,?mkdirat", &[2, 4, 6, 8]),
-        ("?rename,?renameat,?renameat2", &[1, 2, 3]),
-    ] {
-        for when in whens {
-            let machine = machine();
-            let inject = format!("inject={call}:signal=SIGKILL:when={when}");
-            let mut command = machine.bound_by_permissions("strace");
-            command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject, GVM, "install", VERSION]);
-            let ended = run(told(&mut command, &proxy));
-            killed += u32::from(ended.code != 0);
-            let at = format!("{call} {when}");
-            let installed = machine.installed();
-            assert!(installed == [OLD] || installed == [VERSION, OLD], "{at}: {installed:?}");
-            assert_is_whole(&machine.goroot(OLD), &tree(OLD));
-            // The next one finds its way, and nothing of the last.
-            upgrade(&machine, &proxy).succeeded();
-            both_are_whole(&machine);
-        }
-    }
-    assert!(killed >= 12, "only {killed} of 20 were killed");
-}
-
-#[test]
-fn the_neighbour_is_the_nearest_that_is_installed() {
-    let proxy = proxy();
-    let like_old = |version: &str| {
-        let mut files = tree(OLD);
-        files[0].1 = format!("go{version}\n").into_bytes();
-        files
-    };
-    for (installed, nearest) in [
-        (&["1.22.1", "1.22.3", "1.22.9"][..], "1.22.3"),
-        (&["1.22.6", "1.22.9", "1.21.13"], "1.22.6"),
-        (&["1.20.1", "1.21.1", "1.21.9", "1.24.0"], "1.21.9"),
-        (&["1.22rc1", "1.23.0"], "1.22rc1"),
-    ] {
-        let machine = Machine::new();
-        for version in installed {
-            let file = machine.path().join("go.zip");
-            fs::write(&file, module_zip(version, &Platform::host(), &like_old(version))).unwrap();
-            machine.gvm(&["install", "--from", file.to_str().unwrap()]).succeeded();
-        }
-        // One of another platform does not count.
-        let other = machine.root().join("toolchains/1.22.4-plan9-amd64/go");
-        fs::create_dir_all(&other).unwrap();
-        upgrade(&machine, &proxy).succeeded();
-        let parts = &machine.receipt(VERSION)["origin"]["parts"];
-        assert_eq!(parts["neighbour"], format!("go{nearest}"), "{installed:?}");
-    }
-}
-
-#[test]
 #[ignore = "needs a directory on Btrfs, XFS or another file system that clones: GVM_TEST_CLONES"]
 fn a_file_system_that_clones_shares_blocks_and_no_files() {
     let place = std::env::var_os("GVM_TEST_CLONES").expect("GVM_TEST_CLONES names a directory");
@@ -754,25 +514,4 @@ fn a_file_system_that_clones_shares_blocks_and_no_files() {
         let mode = fs::metadata(goroot(VERSION).join("src/all.bash")).unwrap().mode();
         assert_eq!(mode & 0o7777, 0o555);
     }
-}
-
-#[test]
-fn an_upgrade_of_real_go_fetches_half_of_it_and_is_proved() {
-    let machine = Machine::new();
-    machine.real("1.26.10");
-    let _ = real_go("1.26.10");
-    let gvm = |arguments: &[&str]| {
-        let mut command = machine.bound_by_permissions(GVM);
-        command.args(arguments).env("GVM_REQUIRE", "checksum-database");
-        run(command.env_remove("GOPROXY").env_remove("GOSUMDB"))
-    };
-    gvm(&["install", "1.26.11"]).succeeded().saying(&["proved by record", "as in Go 1.26.10"]);
-    let receipt = machine.receipt("1.26.11");
-    let size = receipt["origin"]["size"].as_f64().unwrap();
-    let fetched = receipt["origin"]["parts"]["bytes"].as_f64().unwrap();
-    assert!(fetched <= size * 0.6, "{fetched} of {size}");
-    gvm(&["verify", "--all"]).succeeded();
-    let version = machine.goroot("1.26.11").join("bin/go");
-    let mut command = machine.command(version);
-    run(command.arg("version").env("GOTOOLCHAIN", "local")).succeeded();
 }
