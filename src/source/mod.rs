@@ -406,11 +406,8 @@ impl<'a> Sources<'a> {
     /// The module zip of a toolchain at the first proxy that answers ranges.
     #[must_use]
     pub fn ranged_zip(&self, version: Version, platform: &Platform) -> Option<RangedZip<'_>> {
-        self.sources.iter().find_map(|source| match source {
-            Source::Proxy(proxy) => proxy.ranged_zip(&self.http, version, platform),
-            Source::GoProxy => self.proxy.ranged_zip(&self.http, version, platform),
-            Source::GoDev(_) | Source::Flat(_) => None,
-        })
+        let mut proxies = self.sources.iter().filter_map(|source| self.proxy_of(source));
+        proxies.find_map(|proxy| proxy.ranged_zip(&self.http, version, platform))
     }
 
     /// What Go's checksum database records of a toolchain, proved.
