@@ -130,14 +130,8 @@ impl Http {
     fn get_rest(&self, url: &str, kept: Kept) -> Result<Response<'_>, HttpError> {
         let (first, last) = (kept.length(), kept.total() - 1);
         let part = Part::Span(first, last);
-        let mut response = self.ask(url, part, |request| {
-            let request = request.header(header::RANGE, part.to_string());
-            match kept.version().validator() {
-                Some(validator) => request.header(header::IF_RANGE, validator),
-                // As in a transfer that goes on.
-                None => request,
-            }
-        })?;
+        let mut response =
+            self.ask(url, part, |request| kept.version().part_of(request, part.to_string()))?;
         let is_rest = response.status == 206
             && response.total == Some(kept.total())
             && response.length == Some(kept.total() - first)

@@ -6,7 +6,7 @@ use super::http::{Http, HttpError, Part, TriedAgain};
 use super::patience::Pace;
 use bytes::{Buf, Bytes};
 use reqwest::header::{self, HeaderMap};
-use reqwest::{StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -47,8 +47,18 @@ impl Version {
         differs(&self.etag, &first.etag) || differs(&self.last_modified, &first.last_modified)
     }
 
+    /// Makes a question one for a part, of this version where the server tells it. Many
+    /// module proxies tell none: their files have one length, and in the end one digest.
+    pub(super) fn part_of(&self, request: RequestBuilder, range: String) -> RequestBuilder {
+        let request = request.header(header::RANGE, range);
+        match self.validator() {
+            Some(validator) => request.header(header::IF_RANGE, validator),
+            None => request,
+        }
+    }
+
     /// What If-Range may name: a weak ETag does not tell one byte from another.
-    pub(super) fn validator(&self) -> Option<&str> {
+    fn validator(&self) -> Option<&str> {
         match &self.etag {
             Some(etag) if etag.starts_with("W/") => None,
             Some(etag) => Some(etag),
@@ -146,15 +156,8 @@ impl Transfer {
             self.in_a_row += 1;
             let first = self.range.map_or(0, |(first, _)| first) + self.received;
             let last = self.range.map(|(_, last)| last.to_string()).unwrap_or_default();
-            let answer = http.send(&self.url, |request| {
-                let request = request.header(header::RANGE, format!("bytes={first}-{last}"));
-                match self.version.validator() {
-                    Some(validator) => request.header(header::IF_RANGE, validator),
-                    // Many module proxies tell no version. Their files have one length,
-                    // and in the end one digest.
-                    None => request,
-                }
-            });
+            let range = format!("bytes={first}-{last}");
+            let answer = http.send(&self.url, |request| self.version.part_of(request, range));
             let answer = match answer {
                 Ok(answer) => answer,
                 // Whoever sent the beginning may be back in a moment.
