@@ -1,11 +1,12 @@
 # gvm's hook for bash 3.2 and later: eval "$(gvm hook bash)"
 #
 # Before each prompt, builtins alone compare what decides about the version with
-# what it was the last time. Only when it differs is `gvm hook bash --refresh`
-# run, once, and what it prints on stdout evaluated. `gvm use` works likewise.
+# what it was the last time. Only when it differs is a program asked what changes,
+# once, and what it prints on stdout evaluated. `gvm use` works likewise.
 # shellcheck shell=bash
 
 __gvm_exe=__GVM_EXE__
+__gvm_refresher=__GVM_REFRESHER__ # tells what changes; the quick one of the two
 __gvm_root=__GVM_ROOT__
 __gvm_shims=__GVM_SHIMS__
 __gvm_hinted= # set by evaluated text: the hints that this shell has seen
@@ -164,7 +165,7 @@ __gvm_settle() {
 }
 
 __gvm_refresh() {
-  local __gvm_text __gvm_before
+  local __gvm_text __gvm_before __gvm_arguments
   __gvm_look
   if [ "$PATH" != "$__gvm_path" ]; then
     # The user's PATH is the user's, but gvm has to know when its shims have just
@@ -176,9 +177,11 @@ __gvm_refresh() {
   if [ "$__gvm_now" != "$__gvm_key" ]; then
     # Stored first, so that a failure is reported once and not at each prompt.
     __gvm_key=$__gvm_now
-    # With a redirection bash forks twice, but for `exec`.
-    __gvm_text=$(exec "$__gvm_exe" hook bash --refresh --hinted "$__gvm_hinted" </dev/null) ||
-      __gvm_text=
+    # With a redirection bash forks twice, but for `exec`. Above 125 it has no answer.
+    __gvm_arguments=(hook bash --refresh --hinted "$__gvm_hinted")
+    __gvm_text=$(exec "$__gvm_refresher" "${__gvm_arguments[@]}" </dev/null) || {
+      [ $? -gt 125 ] && __gvm_text=$(exec "$__gvm_exe" "${__gvm_arguments[@]}" </dev/null)
+    } || __gvm_text=
     eval "$__gvm_text" || :
     __gvm_look_at_path
   fi
@@ -211,7 +214,9 @@ function gvm {
 
 # __GVM_ACTIVATION__
 
-__gvm_settle
+# The rest of __gvm_settle waits for the first prompt.
+__gvm_look
+__gvm_key=$__gvm_now
 
 # In front, so that the user's own commands see the new state. An assignment
 # without an index is to the first element, should it be an array.

@@ -1,14 +1,15 @@
 # gvm's hook for fish 3.3 and later: gvm hook fish | source
 #
 # Before each prompt and on each change of directory, builtins alone compare what
-# decides about the version with what it was the last time. Only when it differs
-# is `gvm hook fish --refresh` run, once, and what it prints on stdout evaluated.
-# `gvm use` works likewise.
+# decides about the version with what it was the last time. Only when it differs is a
+# program asked what changes, once, and what it prints on stdout evaluated. `gvm use`
+# works likewise.
 #
 # What each prompt runs through has no command substitutions: for builtins they
 # start no process, but threads, and cost more than all the rest.
 
 set -g __gvm_exe __GVM_EXE__
+set -g __gvm_refresher __GVM_REFRESHER__ # tells what changes; the quick one of the two
 set -g __gvm_root __GVM_ROOT__
 set -g __gvm_shims __GVM_SHIMS__
 set -g __gvm_hinted '' # set by evaluated text: the hints that this shell has seen
@@ -225,8 +226,14 @@ function __gvm_refresh --on-variable PWD --on-event fish_prompt
     if test "$__gvm_now" != "$__gvm_key"
         # Stored first, so that a failure is reported once and not at each prompt.
         set -g __gvm_key $__gvm_now
-        set -l text ($__gvm_exe hook fish --refresh --hinted "$__gvm_hinted" </dev/null)
-        and string join \n -- $text | source
+        set -l arguments hook fish --refresh --hinted "$__gvm_hinted"
+        set -l text ($__gvm_refresher $arguments </dev/null)
+        set -l code $status
+        if test $code -gt 125 # it has no answer
+            set text ($__gvm_exe $arguments </dev/null)
+            set code $status
+        end
+        test $code -eq 0; and string join \n -- $text | source
         __gvm_look_at_path
     end
     __gvm_watch
@@ -251,4 +258,6 @@ end
 
 # __GVM_ACTIVATION__
 
-__gvm_settle
+# The rest of __gvm_settle waits for the first prompt.
+__gvm_look
+set -g __gvm_key $__gvm_now

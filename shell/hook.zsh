@@ -1,9 +1,9 @@
 # gvm's hook for zsh 5.1 and later: eval "$(gvm hook zsh)"
 #
 # Before each prompt and on each change of directory, builtins alone compare what
-# decides about the version with what it was the last time. Only when it differs
-# is `gvm hook zsh --refresh` run, once, and what it prints on stdout evaluated.
-# `gvm use` works likewise.
+# decides about the version with what it was the last time. Only when it differs is a
+# program asked what changes, once, and what it prints on stdout evaluated. `gvm use`
+# works likewise.
 
 # The functions below run with zsh's own options, which their caller sets, but for
 # __gvm_unchanged, which needs none.
@@ -138,6 +138,7 @@ __gvm_refresh() {
   fi
   emulate -L zsh -o no_err_exit -o no_err_return
   local text before
+  local -a arguments
   __gvm_look
   if [[ $PATH != "$__gvm_path" ]]; then
     # The user's PATH is the user's, but gvm has to know when its shims have just
@@ -149,7 +150,11 @@ __gvm_refresh() {
   if [[ $__gvm_now != "$__gvm_key" ]]; then
     # Stored first, so that a failure is reported once and not at each prompt.
     __gvm_key=$__gvm_now
-    text=$("$__gvm_exe" hook zsh --refresh --hinted "$__gvm_hinted" </dev/null) || text=
+    arguments=(hook zsh --refresh --hinted "$__gvm_hinted")
+    text=$("$__gvm_refresher" "${arguments[@]}" </dev/null) || {
+      # Above 125 it has no answer.
+      (( $? > 125 )) && text=$("$__gvm_exe" "${arguments[@]}" </dev/null)
+    } || text=
     eval "$text"
     __gvm_look_at_path
   fi
@@ -179,6 +184,7 @@ function gvm {
   emulate -L zsh -o no_err_exit -o no_err_return
 
   typeset -g __gvm_exe=__GVM_EXE__
+  typeset -g __gvm_refresher=__GVM_REFRESHER__ # tells what changes; the quick one of the two
   typeset -g __gvm_root=__GVM_ROOT__
   typeset -g __gvm_shims=__GVM_SHIMS__
   typeset -g __gvm_hinted= # set by evaluated text: the hints that this shell has seen
@@ -201,7 +207,9 @@ function gvm {
 
   # __GVM_ACTIVATION__
 
-  __gvm_settle
+  # The rest of __gvm_settle waits for the first prompt.
+  __gvm_look
+  __gvm_key=$__gvm_now
 
   autoload -Uz add-zsh-hook
   add-zsh-hook chpwd __gvm_refresh

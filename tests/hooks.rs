@@ -4,9 +4,10 @@
 
 mod common;
 
-use common::Machine;
 use common::terminal::{Shell, Terminal, shells};
+use common::{GVM, Machine};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 const OLD: &str = "1.21.0";
@@ -426,7 +427,7 @@ fn nothing_is_started_where_nothing_changed() {
         };
         let counts_forks = matches!(shell, Shell::Bash | Shell::Zsh);
         let forked = || if counts_forks { processes(&trace).0 } else { 0 };
-        let gvms = || started().iter().filter(|name| *name == "gvm").count();
+        let gvms = || started().iter().filter(|name| name.starts_with("gvm")).count();
         assert_eq!(gvms(), 1, "{shell:?}: only the one `gvm hook` at the start: {:?}", started());
         if counts_forks {
             assert_eq!(forked(), 1, "{shell:?}: one process at the start: {:?}", started());
@@ -469,6 +470,97 @@ fn nothing_is_started_where_nothing_changed() {
         quiet(&mut terminal, "");
         let path = format!("/x:{}:/usr/bin:/bin", machine.shims().display());
         quiet(&mut terminal, &shell.export("PATH", &path));
+    }
+}
+
+/// The shim's executable answers hooks, because it starts sooner than gvm. Whichever of
+/// the two is asked, the shell gets the same bytes.
+#[test]
+fn the_quick_answer_is_gvms_own() {
+    let machine = machine();
+    machine.repository("malformed", &[(".go-version", "1.22.4 nonsense\n")]);
+    machine.repository("lost", &[(".go-version", "1.19.13\n")]);
+    machine.repository("it's \u{e9}\n", &[(".go-version", "1.22.4\n")]);
+    machine.repository("modules", &[("go.mod", "module m\n\ngo 1.21\n")]);
+    let shim = Path::new(GVM).with_file_name("gvm-shim");
+    let shims = machine.shims().display().to_string();
+    let rival = machine.path().join("rival");
+    fs::create_dir(&rival).unwrap();
+    fs::copy("/bin/true", rival.join("go")).unwrap();
+    let goroot = machine.goroot(OLD).display().to_string();
+    let behind = format!("/usr/bin:{shims}:/bin");
+    let before = format!("{}:{shims}:/usr/bin:/bin", rival.display());
+    let environments: &[&[(&str, &str)]] = &[
+        &[],
+        &[("PATH", &behind)],
+        &[("PATH", &before)],
+        &[("PATH", "/a b:/it's:/\u{e9}\u{1f4a1}:/x\ny:\\")],
+        &[("GOROOT", "/user's"), ("PATH", &behind)],
+        &[("GOROOT", &goroot), ("GVM_ACTIVE_GOROOT", &goroot), ("GVM_SAVED_GOROOT", "/own")],
+        &[("GVM_VERSION", "1.22")],
+        &[("GVM_VERSION", "1.18")],
+        &[("GVM_VERSION", "system")],
+        &[("GVM_VERSION", "\u{1b}[2J")],
+        &[("GVM_ROOT", "")],
+        &[("GVM_ROOT", ""), ("XDG_DATA_HOME", "/nowhere")],
+    ];
+    let mut hints = 0;
+    for directory in ["old", "plain", "malformed", "lost", "it's \u{e9}\n", "modules"] {
+        for environment in environments {
+            for shell in ["bash", "zsh", "fish", "powershell"] {
+                let answer = |program: &Path, hinted: &str| {
+                    let mut command = machine.command(program);
+                    command.args(["hook", shell, "--refresh", "--hinted", hinted]);
+                    command.current_dir(machine.work().join(directory));
+                    let output = command.envs(environment.iter().copied()).output().unwrap();
+                    assert!(output.status.success(), "{directory} {environment:?}: {output:?}");
+                    (output.stdout, output.stderr)
+                };
+                let gvm = answer(Path::new(GVM), "");
+                assert_eq!(answer(&shim, ""), gvm, "{directory} {environment:?} {shell}");
+                let hint = String::from_utf8(gvm.1).unwrap();
+                if let Some(hint) = hint.strip_prefix("gvm: ") {
+                    let again = answer(&shim, hint.trim_end_matches('\n'));
+                    assert_eq!(again.1, b"", "{hint:?} is said once");
+                    assert_eq!(again.0, gvm.0);
+                    hints += 1;
+                }
+            }
+        }
+    }
+    assert!(hints > 40, "{hints} hints");
+}
+
+/// Where the shim's executable cannot answer, or is gone, gvm is asked.
+#[test]
+fn what_the_quick_one_cannot_answer_gvm_is_asked() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let machine = machine();
+        let directory = machine.path().join("programs");
+        fs::create_dir(&directory).unwrap();
+        for name in ["gvm", "gvm-shim"] {
+            fs::hard_link(Path::new(GVM).with_file_name(name), directory.join(name)).unwrap();
+        }
+        let gvm = directory.join("gvm").display().to_string();
+        let setup = match shell {
+            Shell::Fish => format!("'{gvm}' hook fish | source"),
+            _ => format!("eval \"$('{gvm}' hook {})\"", shell.name()),
+        };
+        let rc = format!("{}\n{setup}", shell.prompt_setup());
+        let mut terminal = Terminal::start_with(&machine, shell, &rc, None);
+        let mut goes_to = |name: &str, version: &str| {
+            terminal.run(&shell.cd(&machine.work().join(name)));
+            terminal.expect_variable("GOROOT", &machine.goroot(version).display().to_string());
+        };
+        goes_to("old", OLD);
+        let shim = directory.join("gvm-shim");
+        let script = directory.join("script");
+        fs::write(&script, "#!/bin/sh\nexit 126\n").unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(&script, &shim).unwrap();
+        goes_to("new", NEW);
+        fs::remove_file(&shim).unwrap();
+        goes_to("old", OLD);
     }
 }
 

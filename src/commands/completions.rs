@@ -1,5 +1,5 @@
 use crate::error::Result;
-use crate::shell::Shell;
+use crate::shell::{self, Shell};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Powershell, Zsh};
 
 /// Print the completion script of a shell
@@ -14,7 +14,7 @@ Set it up, once:
 Versions complete too: the installed ones, and for install the released ones.")]
 pub struct Args {
     /// The shell
-    #[arg(value_name = "SHELL")]
+    #[arg(value_name = "SHELL", value_parser = shell::parser())]
     shell: Shell,
 }
 

@@ -28,7 +28,7 @@ pub struct Args {
     version: Option<Request>,
 
     /// The shell to write for; without it, the one that $SHELL names, else bash
-    #[arg(long, value_name = "SHELL", conflicts_with = "json")]
+    #[arg(long, value_name = "SHELL", value_parser = shell::parser(), conflicts_with = "json")]
     shell: Option<Shell>,
 
     /// For scripts
@@ -47,13 +47,14 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     if resolution.outcome == Outcome::Missing {
         return Err(not_installed(&resolution.pin, &Platform::host()));
     }
-    let (changes, _) = shell::activate(gvm.store.layout(), goroot_of(&resolution), Place::Front);
+    let (changes, _) =
+        shell::activate(&Host, gvm.store.layout(), goroot_of(&resolution), Place::Front);
     if args.json {
         let object: BTreeMap<_, _> =
             changes.iter().map(|(name, value)| (name, value.as_deref().map(lossy))).collect();
         return print_json(&object);
     }
-    let shell = args.shell.or_else(Shell::of_login).unwrap_or(Shell::Bash);
+    let shell = args.shell.or_else(shell::of_login).unwrap_or(Shell::Bash);
     print(&shell.statements(&changes))
 }
 

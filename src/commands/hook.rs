@@ -1,10 +1,11 @@
 use super::{Gvm, print};
 use crate::activation::Place;
 use crate::error::Result;
-use crate::resolve::Outcome;
-use crate::shell::{self, Shell};
+use crate::host::{Host, bytes};
+use crate::shell::{self, Programs, Shell};
+use crate::store::shim_executable;
 use crate::ui::Ui;
-use gvm_hot::shim;
+use gvm_hot::hook::{self, Activated};
 
 /// Print the script that a shell evaluates at its start
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ From then on the shell itself notices when another version counts, and sets
 GOROOT and PATH together. Nothing is started at a prompt where nothing changed.")]
 pub struct Args {
     /// The shell
-    #[arg(value_name = "SHELL")]
+    #[arg(value_name = "SHELL", value_parser = shell::parser())]
     shell: Shell,
 
     /// Print only what changes now; the script says this
@@ -32,39 +33,24 @@ pub struct Args {
 }
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
+    let layout = gvm.store.layout();
     let place = if args.refresh { Place::AsIs } else { Place::Front };
-    let activation = activate(gvm, args.shell, place, &args.hinted);
+    let Activated { statements, hint } =
+        hook::activate(&Host, layout, args.shell, place, args.hinted.as_bytes());
+    if let Some(hint) = hint {
+        Ui { quiet: false }.say(hint);
+    }
     if args.refresh {
-        return print(&activation);
+        return print(&statements);
     }
     // The shims have to be there before anything is installed: `system` goes
     // through them too.
     if let Err(error) = gvm.store.ensure_shims(&gvm.ui) {
         gvm.ui.warn(error);
     }
-    let own = std::env::current_exe()?.into_os_string().into_encoded_bytes();
-    print(&args.shell.hook(gvm.store.layout(), &own, &activation))
-}
-
-/// The statements that make this directory's version the shell's. What is wrong
-/// is hinted once, and the shell goes on without a version of ours: the shim says
-/// the same, and does not run another one in its place.
-fn activate(gvm: &Gvm, shell: Shell, place: Place, hinted: &str) -> String {
-    let layout = gvm.store.layout();
-    let (goroot, mut hint) = match gvm.resolve() {
-        Err(error) => (None, error.to_string()),
-        Ok(resolution) => match resolution.outcome {
-            Outcome::Toolchain { goroot, .. } => (Some(goroot), String::new()),
-            Outcome::System { .. } => (None, String::new()),
-            Outcome::Missing => (None, shim::missing(&resolution.pin, crate::layout::HOST)),
-        },
-    };
-    let (changes, rival) = shell::activate(layout, goroot.as_deref(), place);
-    if let Some(rival) = rival {
-        hint = shell::rival_hint(&rival);
-    }
-    if !hint.is_empty() && hint != hinted {
-        Ui { quiet: false }.say(&hint);
-    }
-    shell.statements(&changes) + &shell.remember_hint(&hint)
+    let own = bytes(std::env::current_exe()?.into_os_string());
+    // On Windows only gvm knows which store is the default.
+    let shim = if cfg!(unix) { shim_executable().ok() } else { None };
+    let refresher = shim.map_or_else(|| own.clone(), |shim| bytes(shim.into_os_string()));
+    print(&shell::hook(args.shell, layout, &Programs { gvm: own, refresher }, &statements))
 }

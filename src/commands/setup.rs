@@ -7,7 +7,7 @@ use crate::setup::shells::{self, Used};
 use crate::setup::text::Names;
 use crate::setup::verify::{self, Answer, Go};
 use crate::setup::{self, Action, Step};
-use crate::shell::Shell;
+use crate::shell::{self, Shell};
 use crate::store::Store;
 use crate::ui::{self, counted, shown, style};
 use serde::Serialize;
@@ -31,7 +31,7 @@ Fields of --json: files (file, target, read_by, action, lines) and shells (shell
 login, interactive, script: \"gvm\", the path of another go, or null).")]
 pub struct Args {
     /// Set up this shell, whichever are in use; may be given again
-    #[arg(long, value_name = "SHELL")]
+    #[arg(long, value_name = "SHELL", value_parser = shell::parser())]
     shell: Vec<Shell>,
 
     /// Do not ask

@@ -1,6 +1,7 @@
 use super::{Gvm, complete, goroot_of, parse_request, print};
 use crate::activation::Place;
 use crate::error::{Code, Error, Result};
+use crate::host::Host;
 use crate::layout;
 use crate::pin::{Origin, Pin};
 use crate::platform::Platform;
@@ -29,7 +30,7 @@ pub struct Args {
     default: bool,
 
     /// Print what this shell evaluates; the hook's gvm function says this
-    #[arg(long, value_name = "SHELL", hide = true)]
+    #[arg(long, value_name = "SHELL", value_parser = shell::parser(), hide = true)]
     eval: Option<Shell>,
 }
 
@@ -56,7 +57,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let resolution = match chosen {
         Some(request) => {
             let pin = Pin { request, origin: Origin::Command };
-            crate::resolve::answer(&crate::host::Host, gvm.store.layout(), layout::HOST, pin)
+            crate::resolve::answer(&Host, gvm.store.layout(), layout::HOST, pin)
         }
         None => {
             // Without GVM_VERSION, as it will be.
@@ -65,7 +66,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         }
     };
     let (mut changes, rival) =
-        shell::activate(gvm.store.layout(), goroot_of(&resolution), Place::AsIs);
+        shell::activate(&Host, gvm.store.layout(), goroot_of(&resolution), Place::AsIs);
     changes.push(shell::version_change(chosen.map(|request| request.to_string())));
     print(&shell.statements(&changes))?;
     if let Some(rival) = rival {

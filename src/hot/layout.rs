@@ -156,18 +156,28 @@ impl Layout {
             .then(|| path::parent(directory).map(|root| Self::new(root.to_vec())))?
     }
 
-    /// The store where nothing else is said: `gvm` in the XDG data directory
-    /// (`$XDG_DATA_HOME`, else `~/.local/share`). For Unix; elsewhere the gvm
-    /// executable asks the platform.
+    /// The store where nothing else is said: `gvm` in the user's data directory. That
+    /// is `~/Library/Application Support` on macOS and XDG's (`$XDG_DATA_HOME`, else
+    /// `~/.local/share`) on other Unix; on Windows the gvm executable asks the system.
     ///
     /// # Errors
     /// [`NoRoot::NoHome`].
     pub fn of_home(system: &impl System) -> Result<Self, NoRoot> {
         let absolute = |name| system.var(name).filter(|value| path::is_absolute(value));
-        let data = absolute("XDG_DATA_HOME")
-            .or_else(|| absolute("HOME").map(|home| join(&home, ".local/share")))
-            .ok_or(NoRoot::NoHome)?;
-        Ok(Self::new(join(&data, "gvm")))
+        let below_home = |name| absolute("HOME").map(|home| join(&home, name));
+        let data = if cfg!(target_os = "macos") {
+            below_home("Library/Application Support")
+        } else {
+            absolute("XDG_DATA_HOME").or_else(|| below_home(".local/share"))
+        };
+        data.map(|data| Self::new(join(&data, "gvm"))).ok_or(NoRoot::NoHome)
+    }
+
+    /// Whether the root is that of moovweb/gvm, which exports `GVM_ROOT` too, and whose
+    /// tree is not ours to change.
+    #[must_use]
+    pub fn is_moovweb(&self, system: &impl System) -> bool {
+        system.metadata(&self.under("scripts/gvm-default")).is_some_and(|found| !found.is_dir)
     }
 
     #[must_use]

@@ -10,17 +10,19 @@
 //!
 //! ```text
 //! version  →  pin  →  resolve  →  activation  →  shim
-//!             layout ↗
+//!             layout ↗                       ↘  shell  →  hook
 //! ```
 #![no_std]
 
 extern crate alloc;
 
 pub mod activation;
+pub mod hook;
 pub mod layout;
 pub mod path;
 pub mod pin;
 pub mod resolve;
+pub mod shell;
 pub mod shim;
 pub mod system;
 pub mod version;

@@ -105,7 +105,7 @@ pub fn plan(system: &impl System, own: &[u8]) -> Plan {
 }
 
 /// A malformed pin, with what to do about it.
-struct Hinted<'a>(&'a PinError);
+pub(crate) struct Hinted<'a>(pub(crate) &'a PinError);
 
 impl fmt::Display for Hinted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use super::files::Places;
 use super::verify;
 use crate::error::{Code, Error, Result};
 use crate::host::Host;
-use crate::shell::Shell;
+use crate::shell::{self, Shell};
 use gvm_hot::System as _;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ pub fn places() -> Result<Places> {
 pub fn used(places: &Places) -> Used {
     let login = login_shell();
     let named = [login.clone(), running_shell()];
-    let is_named = |shell| named.iter().flatten().any(|p| Shell::of_program(p) == Some(shell));
+    let is_named = |shell| named.iter().flatten().any(|p| shell::of_program(p) == Some(shell));
     // A file alone says little: dotfiles go from machine to machine.
     let has_files = |shell| {
         let files = match shell {
@@ -64,7 +64,7 @@ pub fn used(places: &Places) -> Used {
 /// The executable of a shell: the one that they log in with, else the one on PATH.
 #[must_use]
 pub fn program(shell: Shell) -> Option<PathBuf> {
-    let own = login_shell().filter(|own| Shell::of_program(own) == Some(shell) && own.is_file());
+    let own = login_shell().filter(|own| shell::of_program(own) == Some(shell) && own.is_file());
     let name = if shell == Shell::Powershell { "pwsh" } else { shell.name() };
     own.or_else(|| which::which(name).ok())
 }
@@ -140,7 +140,7 @@ fn typed_into<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Option<PathBuf> 
     let name = words.next()?;
     let name = name.strip_prefix(b"-").unwrap_or(name);
     let shell = PathBuf::from(crate::host::os(name));
-    Shell::of_program(&shell)?;
+    shell::of_program(&shell)?;
     let is_option = |word: &[u8]| word.starts_with(b"-") && !word.ends_with(b"c");
     words.all(is_option).then_some(shell)
 }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_shell_that_runs_a_script_is_nobodys() {
         let of = |line: &str| {
-            typed_into(line.split(' ').map(str::as_bytes)).and_then(|p| Shell::of_program(&p))
+            typed_into(line.split(' ').map(str::as_bytes)).and_then(|p| shell::of_program(&p))
         };
         assert_eq!(of("-zsh"), Some(Shell::Zsh));
         assert_eq!(of("/usr/bin/bash -i"), Some(Shell::Bash));

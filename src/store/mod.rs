@@ -12,6 +12,7 @@ mod staging;
 pub(crate) use durable::WriteBack;
 pub use lock::Lock;
 pub use receipt::{Evidence, LogRecord, Origin, Parts, Receipt};
+pub(crate) use shims::executable as shim_executable;
 use staging::MANIFEST;
 pub use staging::Staging;
 
@@ -80,9 +81,8 @@ impl Store {
         let named = Layout::from_variable(&Host)
             .map_err(|error| Error::new(Code::Usage, error.to_string()))?;
         let Some(layout) = named else { return Self::by_default() };
-        // moovweb/gvm exports GVM_ROOT too, and its tree is not ours to change.
-        let root = path(layout.root());
-        if root.join("scripts").join("gvm-default").is_file() {
+        if layout.is_moovweb(&Host) {
+            let root = path(layout.root());
             let message = format!("GVM_ROOT is {}, which belongs to moovweb/gvm", shown(&root));
             return Err(Error::new(Code::Usage, message).hint(
                 "take its line out of your shell's rc file, then: unset GVM_ROOT GVM_VERSION",

@@ -12,11 +12,17 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 /// The shim executable, which is installed beside gvm.
-fn executable() -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn executable() -> Result<PathBuf> {
     let gvm = env::current_exe()?;
-    // cargo-install and packages may put a link on PATH.
-    let gvm = fs_err::canonicalize(&gvm).unwrap_or(gvm);
-    let shim = gvm.with_file_name(format!("gvm-shim{EXE_SUFFIX}"));
+    let beside = |gvm: &Path| gvm.with_file_name(format!("gvm-shim{EXE_SUFFIX}"));
+    let mut shim = beside(&gvm);
+    if !shim.is_file() {
+        // Packages may put a link on PATH, which some systems do not resolve.
+        shim = beside(&fs_err::canonicalize(&gvm).unwrap_or(gvm));
+    }
     if shim.is_file() {
         return Ok(shim);
     }

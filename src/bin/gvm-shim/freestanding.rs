@@ -14,6 +14,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::ptr;
+use gvm_hot::hook::{self, Activated};
 use gvm_hot::path;
 use gvm_hot::shim::{self, CANNOT_RUN, NOT_FOUND, Plan};
 use gvm_hot::system::{Identity, Metadata, System, Unreadable};
@@ -167,6 +168,11 @@ impl Process {
         of_kernel.unwrap_or_else(|_| {
             self.execfn.map_or_else(Vec::new, |path| path.to_bytes().to_owned())
         })
+    }
+
+    /// Whether it was started as `gvm-shim`, and not by the name of a tool.
+    fn is_shim_by_name(&self) -> bool {
+        self.execfn.is_some_and(|path| path::file_name(path.to_bytes()) == hook::PROGRAM)
     }
 
     /// The current directory as the kernel has it, without symbolic links.
@@ -330,6 +336,9 @@ impl System for Process {
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: the caller's.
     let process = unsafe { Process::from_stack(stack) };
+    if process.is_shim_by_name() {
+        refresh(&process);
+    }
     match shim::plan(&process, &process.own()) {
         Plan::Run(run) => {
             let (program, version) = (run.program.clone(), run.version);
@@ -404,16 +413,39 @@ fn exec(
     failed.err().unwrap_or_default()
 }
 
+/// Answers a shell's hook.
+fn refresh(process: &Process) -> ! {
+    // SAFETY: the kernel ends each of them with a NUL, and they live as long as the
+    // process.
+    let text = |&argument: &*const u8| unsafe { CStr::from_ptr(argument.cast()).to_bytes() };
+    match hook::refresh(process, process.arguments.iter().skip(1).map(text)) {
+        Some(Activated { statements, hint }) => {
+            if let Some(hint) = hint {
+                say(&hint);
+            }
+            write(1, statements.as_bytes());
+            exit(0)
+        }
+        None => exit(CANNOT_RUN),
+    }
+}
+
 fn stop(code: u8, message: &str) -> ! {
-    let message = format!("gvm: {message}\n");
-    let mut rest = message.as_bytes();
-    while let [_, ..] = rest {
-        match call(number::WRITE, [2, rest.as_ptr() as usize, rest.len(), 0]) {
-            Ok(written @ 1..) => rest = &rest[written..],
+    say(message);
+    exit(code)
+}
+
+fn say(message: &str) {
+    write(2, format!("gvm: {message}\n").as_bytes());
+}
+
+fn write(descriptor: usize, mut bytes: &[u8]) {
+    while let [_, ..] = bytes {
+        match call(number::WRITE, [descriptor, bytes.as_ptr() as usize, bytes.len(), 0]) {
+            Ok(written @ 1..) => bytes = &bytes[written..],
             _ => break,
         }
     }
-    exit(code)
 }
 
 fn exit(code: u8) -> ! {

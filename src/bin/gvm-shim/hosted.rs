@@ -4,14 +4,19 @@
 #[path = "../../host.rs"]
 mod host;
 
+use gvm_hot::hook::{self, Activated};
+use gvm_hot::path;
 use gvm_hot::shim::{self, CANNOT_RUN, NOT_FOUND, Plan};
 use host::{Host, bytes, os};
 use std::env;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::process::{Command, exit};
 
 pub fn main() {
     let own = env::current_exe().map(|exe| bytes(exe.into_os_string())).unwrap_or_default();
+    if path::file_name(&own).strip_suffix(path::EXE_SUFFIX.as_bytes()) == Some(hook::PROGRAM) {
+        refresh();
+    }
     match shim::plan(&Host, &own) {
         Plan::Run(run) => {
             let (program, version) = (run.program.clone(), run.version);
@@ -40,6 +45,22 @@ pub fn main() {
             stop(NOT_FOUND, &message);
         }
         Plan::Stop { code, message } => stop(code, &message),
+    }
+}
+
+/// Answers a shell's hook.
+fn refresh() -> ! {
+    let arguments: Vec<_> = env::args_os().skip(1).map(bytes).collect();
+    match hook::refresh(&Host, arguments.iter().map(Vec::as_slice)) {
+        Some(Activated { statements, hint }) => {
+            if let Some(hint) = hint {
+                eprintln!("gvm: {hint}");
+            }
+            // A reader that hangs up is no error.
+            let _ = io::stdout().write_all(statements.as_bytes());
+            exit(0)
+        }
+        None => exit(i32::from(CANNOT_RUN)),
     }
 }
 
