@@ -90,8 +90,9 @@ fn keep_index(machine: &Machine, url: &str, index: &str) {
     let cache = machine.root().join("cache");
     fs::create_dir_all(&cache).unwrap();
     let name = format!("index-{}", &sha256(url.as_bytes()).to_string()[..16]);
-    let head = serde_json::json!({"url": url, "etag": null, "fetched_at": 1_700_000_000});
-    fs::write(cache.join(name), format!("{head}\n{index}")).unwrap();
+    let head = serde_json::json!({"url": url, "fetched_at": 1_700_000_000, "form": 1});
+    let lines = gvm::catalog::index::parse_json(index.as_bytes()).unwrap().to_lines();
+    fs::write(cache.join(name), format!("{head}\n{lines}")).unwrap();
 }
 
 const OFFICIAL_INDEX: &str = "https://go.dev/dl/?mode=json&include=all";

@@ -1,10 +1,12 @@
 //! What releases of Go exist.
 
 pub mod index;
+mod lines;
 
 use crate::platform::Platform;
 use crate::version::{Request, Version};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// One archive of a release, as an index names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +26,16 @@ pub struct Release {
     pub archives: BTreeMap<Platform, Option<Archive>>,
 }
 
-/// All known releases.
+/// All known releases. A clone costs nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
-    releases: BTreeMap<Version, Release>,
+    releases: Rc<BTreeMap<Version, Release>>,
 }
 
 impl Catalog {
     /// Adds what another source knows; what is known already stays.
     pub fn add(&mut self, release: Release) {
-        match self.releases.entry(release.version) {
+        match Rc::make_mut(&mut self.releases).entry(release.version) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(release);
             }
@@ -46,7 +48,11 @@ impl Catalog {
     }
 
     pub fn merge(&mut self, other: Self) {
-        other.releases.into_values().for_each(|release| self.add(release));
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        Rc::unwrap_or_clone(other.releases).into_values().for_each(|release| self.add(release));
     }
 
     #[must_use]

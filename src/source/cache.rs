@@ -1,6 +1,6 @@
 //! Indexes of releases, kept for the day on which nobody answers.
 //!
-//! A file is a line of JSON (URL, ETag, time) and behind it the body as it came.
+//! A file is a line of JSON (URL, ETag, time), and behind it the releases as lines.
 
 use super::PassedOver;
 use super::http::{self, Http};
@@ -25,7 +25,13 @@ struct Head {
     etag: Option<String>,
     /// Seconds since 1970 in UTC.
     fetched_at: u64,
+    /// What follows: [`FORM`]. Files without it hold an index as it came.
+    #[serde(default)]
+    form: u32,
 }
+
+/// The lines of [`Catalog::to_lines`].
+const FORM: u32 = 1;
 
 /// A list of releases.
 pub(super) struct Listed {
@@ -44,11 +50,7 @@ pub(super) fn list(
     parse: impl Fn(&[u8]) -> Result<Catalog, String>,
 ) -> Result<Listed, PassedOver> {
     let file = file_of(store, url);
-    let kept = read(&file, url).and_then(|kept| {
-        let parsed = kept.map(|(head, body)| Ok((head, parse(&body)?)));
-        parsed.transpose().map_err(|why: String| format!("{} is damaged: {why}", shown(&file)))
-    });
-    let kept = kept.unwrap_or_else(|why| {
+    let kept = read(&file, url).unwrap_or_else(|why| {
         ui::warn(format_args!("{why}; it was kept of {name}, which is asked anew"));
         None
     });
@@ -71,7 +73,7 @@ pub(super) fn list(
                 if is_html { "it sent a web page, not a list of releases".into() } else { why };
             failed(Code::NoSuchRelease, why)
         })?;
-        write(store, &file, url, etag, &body);
+        write(store, &file, url, etag, &catalog);
         Ok(Some(catalog))
     });
 
@@ -90,8 +92,8 @@ pub(super) fn list(
 }
 
 /// The kept index of a URL, without asking anybody; for completions.
-pub(super) fn kept(store: &Store, url: &str) -> Option<Vec<u8>> {
-    read(&file_of(store, url), url).ok()?.map(|(_, body)| body)
+pub(super) fn kept(store: &Store, url: &str) -> Option<Catalog> {
+    read(&file_of(store, url), url).ok()?.map(|(_, catalog)| catalog)
 }
 
 fn file_of(store: &Store, url: &str) -> PathBuf {
@@ -105,23 +107,26 @@ fn file_of(store: &Store, url: &str) -> PathBuf {
 ///
 /// # Errors
 /// There is something, and it cannot be used: why, with the file's name.
-fn read(file: &Path, url: &str) -> Result<Option<(Head, Vec<u8>)>, String> {
+fn read(file: &Path, url: &str) -> Result<Option<(Head, Catalog)>, String> {
     let damaged = || format!("{} is damaged", shown(file));
     let content = files::read(file, LIMIT + MAX_HEAD).map_err(|error| error.to_string())?;
-    let Some(mut content) = content else { return Ok(None) };
-    let end = content.iter().position(|&byte| byte == b'\n').ok_or_else(damaged)?;
-    let head: Head = serde_json::from_slice(&content[..end]).map_err(|_| damaged())?;
-    content.drain(..=end);
-    Ok((head.url == http::shown(url)).then_some((head, content)))
+    let Some(content) = content else { return Ok(None) };
+    let content = str::from_utf8(&content).map_err(|_| damaged())?;
+    let (head, lines) = content.split_once('\n').ok_or_else(damaged)?;
+    let head: Head = serde_json::from_str(head).map_err(|_| damaged())?;
+    if head.url != http::shown(url) || head.form != FORM {
+        return Ok(None);
+    }
+    let catalog = Catalog::from_lines(lines).ok_or_else(damaged)?;
+    Ok(Some((head, catalog)))
 }
 
 /// A cache that cannot be written costs time and nothing else.
-fn write(store: &Store, file: &Path, url: &str, etag: Option<String>, body: &[u8]) {
-    let head = Head { url: http::shown(url), etag, fetched_at: now() };
-    let Ok(mut content) = serde_json::to_vec(&head) else { return };
-    content.push(b'\n');
-    content.extend_from_slice(body);
-    let _ = store.replace_file(file, &content);
+fn write(store: &Store, file: &Path, url: &str, etag: Option<String>, catalog: &Catalog) {
+    let head = Head { url: http::shown(url), etag, fetched_at: now(), form: FORM };
+    let Ok(head) = serde_json::to_string(&head) else { return };
+    let content = format!("{head}\n{}", catalog.to_lines());
+    let _ = store.replace_file(file, content.as_bytes());
 }
 
 fn now() -> u64 {

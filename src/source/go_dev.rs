@@ -108,6 +108,6 @@ impl GoDev {
 
     /// The index that was kept, without asking anybody.
     pub(super) fn kept_index(&self, store: &Store) -> Option<Catalog> {
-        index::parse_json(&cache::kept(store, &self.index_url())?).ok()
+        cache::kept(store, &self.index_url())
     }
 }

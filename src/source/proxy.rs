@@ -223,8 +223,7 @@ impl ModuleProxy {
     /// What was kept of the lists, for completions.
     pub(super) fn kept_list(&self, store: &Store) -> Option<crate::catalog::Catalog> {
         self.entries.iter().find_map(|entry| {
-            let body = cache::kept(store, &format!("{}/{TOOLCHAIN_MODULE}/@v/list", entry.url))?;
-            Some(index::parse_module_list(std::str::from_utf8(&body).ok()?))
+            cache::kept(store, &format!("{}/{TOOLCHAIN_MODULE}/@v/list", entry.url))
         })
     }
 

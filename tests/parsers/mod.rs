@@ -8,7 +8,7 @@ mod log;
 
 use bytes::Bytes;
 use gvm::archive::{self, ArchiveError, ChunkReader, Format, Sink, members};
-use gvm::catalog::index;
+use gvm::catalog::{Catalog, index};
 use gvm::config::Config;
 use gvm::pin::{self, PinError};
 use gvm::platform::{self, Platform};
@@ -195,6 +195,7 @@ pub fn locks(data: &[u8]) {
 /// Indexes of releases.
 pub fn catalogs(data: &[u8]) {
     if let Ok(catalog) = index::parse_json(data) {
+        assert_eq!(Catalog::from_lines(&catalog.to_lines()), Some(catalog.clone()));
         for release in catalog.releases() {
             is_one_component(&release.version.to_string());
             for (platform, archive) in &release.archives {
@@ -203,7 +204,11 @@ pub fn catalogs(data: &[u8]) {
             }
         }
     }
-    let catalog = index::parse_module_list(&String::from_utf8_lossy(data));
+    let text = String::from_utf8_lossy(data);
+    if let Some(catalog) = Catalog::from_lines(&text) {
+        assert_eq!(Catalog::from_lines(&catalog.to_lines()), Some(catalog));
+    }
+    let catalog = index::parse_module_list(&text);
     for release in catalog.releases() {
         is_one_component(&release.version.to_string());
     }
