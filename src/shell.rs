@@ -7,6 +7,7 @@ use crate::layout::Layout;
 use crate::path;
 use crate::pin::VERSION_VARIABLE;
 use clap::ValueEnum;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The shells that gvm hooks into.
@@ -18,6 +19,9 @@ pub enum Shell {
     #[value(alias = "pwsh")]
     Powershell,
 }
+
+/// What the hook's `gvm` sets for `gvm doctor`, and for it alone.
+pub const HOOK_VARIABLE: &str = "GVM_HOOK";
 
 /// Where the first activation goes in a hook's script.
 const ACTIVATION: &str = "# __GVM_ACTIVATION__";
@@ -101,15 +105,28 @@ impl Shell {
         }
     }
 
-    /// The hook's script, with the first activation in it.
-    #[must_use]
-    pub fn hook(self, layout: &Layout, gvm: &[u8], activation: &str) -> String {
-        let template = match self {
+    fn template(self) -> &'static str {
+        match self {
             Self::Zsh => include_str!("../shell/hook.zsh"),
             Self::Bash => include_str!("../shell/hook.bash"),
             Self::Fish => include_str!("../shell/hook.fish"),
             Self::Powershell => include_str!("../shell/hook.ps1"),
-        };
+        }
+    }
+
+    /// What the hook's function hands to `gvm doctor` in [`HOOK_VARIABLE`]: the shell,
+    /// and a digest of the script, so that one of another gvm can be told.
+    #[must_use]
+    pub fn hook_mark(self) -> String {
+        let digest = Sha256::digest(self.template().as_bytes());
+        let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}:{digest}", self.name())
+    }
+
+    /// The hook's script, with the first activation in it.
+    #[must_use]
+    pub fn hook(self, layout: &Layout, gvm: &[u8], activation: &str) -> String {
+        let template = self.template();
         // Comments are for who reads the file; a shell reads them at each start.
         let is_code = |line: &&str| {
             let line = line.trim_start();
@@ -121,6 +138,7 @@ impl Shell {
             ("__GVM_EXE__", self.quote(gvm)),
             ("__GVM_ROOT__", self.quote(layout.root())),
             ("__GVM_SHIMS__", self.quote(&layout.shims())),
+            ("__GVM_MARK__", self.hook_mark()),
             (ACTIVATION, activation.trim_end().to_string()),
         ] {
             script = script.replace(token, &value);

@@ -7,6 +7,7 @@ use crate::layout;
 use crate::pin::PinError;
 use crate::resolve::{self, Resolution};
 use crate::store::Store;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// This machine, as the families share it.
@@ -14,19 +15,26 @@ pub struct Context {
     pub store: Store,
     /// The settings, or what is wrong with them.
     pub config: Result<Config>,
+    home: Option<PathBuf>,
     resolution: OnceLock<Result<Resolution, PinError>>,
 }
 
 impl Context {
     #[must_use]
     pub fn new(store: Store, config: Result<Config>) -> Self {
-        Self { store, config, resolution: OnceLock::new() }
+        let home = dirs::home_dir().filter(|home| home.is_absolute());
+        Self { store, config, home, resolution: OnceLock::new() }
     }
 
     /// What keeps gvm off the network.
     #[must_use]
     pub fn offline(&self) -> Option<Offline> {
         self.config.as_ref().ok().and_then(|config| config.offline)
+    }
+
+    #[must_use]
+    pub fn home(&self) -> Option<&Path> {
+        self.home.as_deref()
     }
 
     /// What the current directory and environment resolve to.

@@ -6,6 +6,7 @@
 //! about a finding goes with the finding.
 
 mod context;
+mod owner;
 mod which_go;
 
 pub use context::Context;
