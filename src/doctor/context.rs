@@ -1,5 +1,6 @@
 //! What the families look at, each fact found out once.
 
+use super::which_go;
 use crate::config::{Config, Offline};
 use crate::error::Result;
 use crate::host::Host;
@@ -17,13 +18,14 @@ pub struct Context {
     pub config: Result<Config>,
     home: Option<PathBuf>,
     resolution: OnceLock<Result<Resolution, PinError>>,
+    goroot: OnceLock<Option<PathBuf>>,
 }
 
 impl Context {
     #[must_use]
     pub fn new(store: Store, config: Result<Config>) -> Self {
         let home = dirs::home_dir().filter(|home| home.is_absolute());
-        Self { store, config, home, resolution: OnceLock::new() }
+        Self { store, config, home, resolution: OnceLock::new(), goroot: OnceLock::new() }
     }
 
     /// What keeps gvm off the network.
@@ -40,5 +42,12 @@ impl Context {
     /// What the current directory and environment resolve to.
     pub fn resolution(&self) -> &Result<Resolution, PinError> {
         self.resolution.get_or_init(|| resolve::resolve(&Host, self.store.layout(), layout::HOST))
+    }
+
+    /// GOROOT of the go that runs here when somebody types it: the selected toolchain's
+    /// through a shim, else that of the first go on PATH. `None` where it is no tree that
+    /// tells its version.
+    pub fn goroot(&self) -> Option<&Path> {
+        self.goroot.get_or_init(|| which_go::goroot(self)).as_deref()
     }
 }

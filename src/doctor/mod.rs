@@ -7,6 +7,10 @@
 
 mod context;
 mod owner;
+mod places;
+mod rc;
+mod selected;
+mod variables;
 mod which_go;
 
 pub use context::Context;
@@ -120,19 +124,29 @@ pub struct Family {
 }
 
 /// All families, in the order in which they are shown.
-pub const FAMILIES: &[Family] = &[Family {
-    name: "go",
-    about: "every go on PATH and whose it is, which one wins in this shell, in a login shell \
-            and in a script, and whether gvm's hook and shims are whole",
-    limit: Duration::from_secs(45),
-    check: which_go::check,
-}];
-
-/// The family of that name.
-#[must_use]
-pub fn family(name: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|family| family.name == name)
-}
+pub const FAMILIES: &[Family] = &[
+    Family {
+        name: "go",
+        about: "every go on PATH and whose it is, which one wins in this shell, in a login shell \
+                and in a script, and whether gvm's hook and shims are whole",
+        limit: Duration::from_secs(45),
+        check: which_go::check,
+    },
+    Family {
+        name: "variables",
+        about: "variables of the go command, who sets them, and what old tutorials advise: GOROOT, \
+                GOPATH, GOBIN, GO111MODULE, GOFLAGS, GOTOOLCHAIN, GOEXPERIMENT, the caches",
+        limit: Duration::from_secs(20),
+        check: variables::check,
+    },
+    Family {
+        name: "selected",
+        about: "the version that the pin selects, and the one that the go command runs once \
+                GOTOOLCHAIN, go.work and go.mod have had their say",
+        limit: Duration::from_secs(10),
+        check: selected::check,
+    },
+];
 
 /// A family, and what it has found.
 pub struct Checked {

@@ -20,7 +20,7 @@ use crate::store;
 use crate::ui::{Ui, shown};
 use gvm_hot::System as _;
 use gvm_hot::system::Identity;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -126,6 +126,18 @@ impl OnPath {
             Some(version) => Ok(display(version.as_bytes()).to_string()),
             None => Err(format!("does not tell its version: {}", answer.complaint())),
         }
+    }
+}
+
+/// See [`Context::goroot`].
+pub(super) fn goroot(context: &Context) -> Option<PathBuf> {
+    match on_path(context).first() {
+        Some(OnPath { file, whose: Whose::Other, .. }) => goenv::goroot_of(file),
+        _ => match &context.resolution().as_ref().ok()?.outcome {
+            Outcome::Toolchain { goroot, .. } => Some(PathBuf::from(os(goroot))),
+            Outcome::System { go: Some(go) } => goenv::goroot_of(go),
+            Outcome::System { go: None } | Outcome::Missing => None,
+        },
     }
 }
 
