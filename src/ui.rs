@@ -216,6 +216,17 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// A latency for people: `8.3 ms`, `120 ms`.
+#[must_use]
+pub fn milliseconds(time: Duration) -> String {
+    let milliseconds = time.as_secs_f64() * 1000.0;
+    if milliseconds < 10.0 {
+        format!("{milliseconds:.1} ms")
+    } else {
+        format!("{milliseconds:.0} ms")
+    }
+}
+
 /// `1 file`, `2 files`.
 #[must_use]
 pub fn counted(count: usize, what: &str) -> String {

@@ -6,6 +6,7 @@
 //! about a finding goes with the finding.
 
 mod context;
+mod modules;
 mod owner;
 mod places;
 mod rc;
@@ -145,6 +146,13 @@ pub const FAMILIES: &[Family] = &[
                 GOTOOLCHAIN, go.work and go.mod have had their say",
         limit: Duration::from_secs(10),
         check: selected::check,
+    },
+    Family {
+        name: "modules",
+        about: "where modules come from, and who says so: GOPROXY, GOSUMDB, GOPRIVATE and those \
+                beside them, what contradicts what, and whether proxies and mirrors answer",
+        limit: Duration::from_secs(60),
+        check: modules::check,
     },
 ];
 
