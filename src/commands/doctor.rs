@@ -22,6 +22,7 @@ Examples:
   gvm doctor
   gvm doctor go variables      two families, every line
   gvm doctor --fix             repair what can be repaired safely, then look again
+  gvm doctor --report          what an issue about gvm begins with
   gvm doctor --json | jq -r '.families[].findings[] | select(.severity == \"error\") | .cause'
 
 Fields of --json: severity (ok, note, warning, error), families (name, severity,
@@ -46,6 +47,10 @@ pub struct Args {
     /// Show what is as it should be, too
     #[arg(long, short)]
     verbose: bool,
+
+    /// Write the beginning of a bug report: every line, without secrets or names
+    #[arg(long, conflicts_with_all = ["list", "fix", "json"])]
+    report: bool,
 
     /// For scripts
     #[arg(long)]
@@ -105,14 +110,19 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     let all_lines = args.verbose || !args.families.is_empty();
     let mut applied = Vec::new();
     if args.fix {
-        applied = apply(gvm, &checked(gvm, &families, |_| Ok(()))?);
+        let context = context(gvm);
+        applied = apply(gvm, &context, &checked(gvm, &context, &families, |_| Ok(()))?);
     }
-    let checked = checked(gvm, &families, |checked| match args.json {
+    // Anew: what was found out before is no longer so.
+    let context = context(gvm);
+    let checked = checked(gvm, &context, &families, |checked| match args.json || args.report {
         true => Ok(()),
         false => print(&block(checked, all_lines)),
     })?;
     let worst = checked.iter().map(Checked::severity).max().unwrap_or(Severity::Ok);
-    if args.json {
+    if args.report {
+        print(&doctor::report(&context, &checked))?;
+    } else if args.json {
         print_json(&json(worst, &checked, &applied))?;
     } else {
         told(gvm, &checked, args.fix.then_some(&applied));
@@ -124,16 +134,20 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     })
 }
 
+fn context(gvm: &Gvm) -> Arc<Context> {
+    Arc::new(Context::new(gvm.store.clone(), gvm.config()))
+}
+
 /// What the families find now.
 fn checked(
     gvm: &Gvm,
+    context: &Arc<Context>,
     families: &[&'static Family],
     mut done: impl FnMut(&Checked) -> Result<()>,
 ) -> Result<Vec<Checked>> {
-    let context = Arc::new(Context::new(gvm.store.clone(), gvm.config()));
     let waiting = gvm.ui.waiting("checking");
     let mut printed = Ok(());
-    let checked = doctor::check(&context, families, |progress| match progress {
+    let checked = doctor::check(context, families, |progress| match progress {
         Progress::Waiting(names) => waiting.now(format!("checking {}", names.join(", "))),
         Progress::Done(checked) => {
             if printed.is_ok() {
@@ -145,8 +159,7 @@ fn checked(
 }
 
 /// Applies what is safe, each command once.
-fn apply(gvm: &Gvm, checked: &[Checked]) -> Vec<Applied> {
-    let context = Context::new(gvm.store.clone(), gvm.config());
+fn apply(gvm: &Gvm, context: &Context, checked: &[Checked]) -> Vec<Applied> {
     let mut known = BTreeSet::new();
     let mut applied = Vec::new();
     for fix in checked.iter().flat_map(|c| &c.findings).filter_map(|f| f.fix.as_ref()) {
@@ -154,7 +167,7 @@ fn apply(gvm: &Gvm, checked: &[Checked]) -> Vec<Applied> {
             continue;
         };
         gvm.ui.say(format_args!("applying: {}", fix.command));
-        let error = repair(&context).err();
+        let error = repair(context).err();
         if let Some(error) = &error {
             gvm.ui.warn(error);
         }

@@ -10,11 +10,13 @@ mod modules;
 mod owner;
 mod places;
 mod rc;
+mod report;
 mod selected;
 mod variables;
 mod which_go;
 
 pub use context::Context;
+pub use report::report;
 
 use crate::error::Result;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 
 use super::which_go::{self, Whose};
 use super::{Context, Finding};
-use crate::goenv::{self, Located, Place};
+use crate::goenv::{self, Located};
 use crate::host::{Host, os};
 use crate::layout;
 use crate::path::{self, display};
@@ -185,15 +185,17 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
         return vec![Finding::ok(SUBJECT, cause)];
     }
     let located = goenv::located("GOTOOLCHAIN", context.goroot()).ok().flatten();
-    let Located { value, place } =
-        located.unwrap_or(Located { value: "local".into(), place: Place::Environment });
+    // Where a packager has taken the line out of go.env, go does not switch.
+    let (value, gotoolchain) = match located {
+        Some(Located { value, place }) => {
+            let told = format!("GOTOOLCHAIN={} ({place})", display(value.as_bytes()));
+            (value, told)
+        }
+        None => ("local".into(), "GOTOOLCHAIN, which nobody sets,".into()),
+    };
     let Ok(mode) = Mode::parse(&value) else {
         // The family of variables has more to say about it.
-        let told = display(value.as_bytes());
-        return vec![Finding::error(
-            SUBJECT,
-            format!("nothing: GOTOOLCHAIN={told} ({place}) is invalid"),
-        )];
+        return vec![Finding::error(SUBJECT, format!("nothing: {gotoolchain} is invalid"))];
     };
     let lines = Host.current_dir().map_or(Ok(None), |here| pin::module_lines(&Host, &here));
     let lines = match lines {
@@ -211,7 +213,6 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
     }
     let decision = decide(local, mode, lines.as_ref());
     let file = lines.as_ref().map_or_else(String::new, |lines| display(&lines.file).to_string());
-    let gotoolchain = format!("GOTOOLCHAIN={} ({place})", display(value.as_bytes()));
     if let Some((wanted, line)) = decision.unmet {
         let holds = match (mode.switching, mode.min) {
             (Switching::No, None) => format!("{gotoolchain} keeps go from switching"),
@@ -229,7 +230,7 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
     let Some(why) = decision.why else {
         let cause = match &lines {
             Some(_) if mode.switching == Switching::No => {
-                format!("Go {local}, as selected: {gotoolchain}")
+                format!("Go {local}, as selected: {gotoolchain} keeps go from switching")
             }
             Some(_) => format!("Go {local}, as selected: {file} asks for nothing newer"),
             None => format!("Go {local}, as selected: there is no go.mod here"),
