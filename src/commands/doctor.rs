@@ -184,10 +184,7 @@ fn told(gvm: &Gvm, checked: &[Checked], applied: Option<&Vec<Applied>>) {
         let done = applied.iter().filter(|applied| applied.error.is_none()).count();
         gvm.ui.say(match done {
             0 => "there was nothing that could be fixed safely".to_string(),
-            _ => format!(
-                "applied {}, and looked again",
-                counted(done, "fix").replace("fixs", "fixes")
-            ),
+            _ => format!("did {}, and looked again", counted(done, "repair")),
         });
     }
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| {

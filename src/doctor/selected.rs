@@ -163,9 +163,12 @@ fn decide(local: Version, mode: Mode, lines: Option<&ModuleLines>) -> Decision {
         if let Some((wanted, line)) = go
             && wanted > decision.version
         {
-            // A language version stands for its first release.
-            let version = wanted.exact();
-            let version = Version::parse(&version.to_string()).unwrap_or(wanted);
+            // A language version stands for its first release, which has a third number
+            // from 1.21 on.
+            let version = match wanted.is_language() {
+                true => Version::release(wanted.major(), wanted.minor(), 0),
+                false => wanted,
+            };
             decision = Decision { version, why: Some(Why::GoLine(line)), unmet: None };
         }
     }

@@ -354,7 +354,7 @@ fn goflags(context: &Context) -> Option<Finding> {
     };
     if let Some(at) = flags.iter().position(|flag| !is_flag(flag)) {
         let before = match at.checked_sub(1) {
-            Some(before) => format!(", behind {}", flags_shown(&flags[before..at])),
+            Some(before) => format!(", behind {},", flags_shown(&flags[before..at])),
             None => String::new(),
         };
         let cause = format!(
