@@ -6,6 +6,7 @@ use anstyle::Style;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use unicode_width::UnicodeWidthStr;
@@ -117,7 +118,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     let context = context(gvm);
     let checked = checked(gvm, &context, &families, |checked| match args.json || args.report {
         true => Ok(()),
-        false => print(&block(checked, all_lines)),
+        false => print(&block(checked, all_lines, context.home())),
     })?;
     let worst = checked.iter().map(Checked::severity).max().unwrap_or(Severity::Ok);
     if args.report {
@@ -210,7 +211,7 @@ fn told(gvm: &Gvm, checked: &[Checked], applied: Option<&Vec<Applied>>) {
 }
 
 /// A family: a line, and below it what was found.
-fn block(checked: &Checked, all_lines: bool) -> String {
+fn block(checked: &Checked, all_lines: bool, home: Option<&Path>) -> String {
     let shown = |finding: &&Finding| all_lines || finding.severity > Severity::Ok;
     let findings: Vec<&Finding> = checked.findings.iter().filter(shown).collect();
     let strong = style::STRONG;
@@ -220,7 +221,7 @@ fn block(checked: &Checked, all_lines: bool) -> String {
         return format!("{strong}{name}{strong:#}: {mark}{label}{mark:#}\n");
     }
     let subject = findings.iter().map(|finding| finding.subject.width()).max().unwrap_or(0);
-    let lines = findings.iter().map(|finding| lines(finding, subject.min(MAX_SUBJECT)));
+    let lines = findings.iter().map(|finding| lines(finding, subject.min(MAX_SUBJECT), home));
     format!("{strong}{name}{strong:#}:\n{}", lines.collect::<String>())
 }
 
@@ -229,16 +230,16 @@ const MAX_SUBJECT: usize = 24;
 /// The longest label.
 const LABEL: usize = 7;
 
-fn lines(finding: &Finding, subject: usize) -> String {
+fn lines(finding: &Finding, subject: usize, home: Option<&Path>) -> String {
     let (mark, label) = (mark(finding.severity), finding.severity.label());
     let indent = 2 + LABEL + 2 + subject + 2;
     let pad = " ".repeat(subject.saturating_sub(finding.subject.width()));
     // Narrower than this, a line of it holds no word.
     let width = ui::columns().filter(|width| *width >= indent + 20);
-    let cause = ui::wrapped(&finding.cause, indent, width);
+    let cause = ui::wrapped(&doctor::from_home(&finding.cause, home), indent, width);
     let mut text = format!("  {mark}{label:LABEL$}{mark:#}  {}{pad}  {cause}\n", finding.subject);
     if let Some(fix) = &finding.fix {
-        // Never broken: it is there to be copied.
+        // Neither broken nor shortened: it is there to be copied.
         let how = if fix.safe.is_some() { "fix (--fix does it)" } else { "fix" };
         let (dim, good) = (style::DIM, style::GOOD);
         let pad = " ".repeat(indent);

@@ -16,7 +16,7 @@ mod variables;
 mod which_go;
 
 pub use context::Context;
-pub use report::report;
+pub use report::{from_home, report};
 
 use crate::error::Result;
 use serde::Serialize;

@@ -40,6 +40,13 @@ pub fn report(context: &Context, checked: &[Checked]) -> String {
     format!("```text\n{}```\n", Hidden::of_this_person(context.home()).without(&text))
 }
 
+/// Paths in this person's home as people write them: `~/go`.
+#[must_use]
+pub fn from_home(text: &str, home: Option<&Path>) -> String {
+    let home = home.map(shown).filter(|home| home.len() > 1);
+    home.map_or_else(|| text.into(), |home| replaced(text, &home, "~"))
+}
+
 /// What the operating system calls itself, and its kernel.
 fn system() -> String {
     let release = files::read_text(Path::new("/etc/os-release"), 64 << 10).ok().flatten();

@@ -3,7 +3,7 @@
 
 use super::which_go::{self, Whose};
 use super::{Context, Finding};
-use crate::goenv::{self, Located};
+use crate::goenv::{self, Located, Place};
 use crate::host::{Host, os};
 use crate::layout;
 use crate::path::{self, display};
@@ -191,8 +191,12 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
     // Where a packager has taken the line out of go.env, go does not switch.
     let (value, gotoolchain) = match located {
         Some(Located { value, place }) => {
-            let told = format!("GOTOOLCHAIN={} ({place})", display(value.as_bytes()));
-            (value, told)
+            let told = display(value.as_bytes()).to_string();
+            let place = match place {
+                Place::Goroot { .. } => "its go.env".into(),
+                place => place.to_string(),
+            };
+            (value, format!("GOTOOLCHAIN={told} ({place})"))
         }
         None => ("local".into(), "GOTOOLCHAIN, which nobody sets,".into()),
     };

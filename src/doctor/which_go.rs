@@ -297,7 +297,9 @@ fn hook(context: &Context, here: &[OnPath]) -> Option<Finding> {
             told(active.as_ref()),
             told(selected)
         );
-        return Some(Finding::warning("hook", cause).fix(NEW_TERMINAL));
+        // bash follows at the next prompt, and not within a line.
+        let fix = format!("press Enter; if it stays so, {NEW_TERMINAL}");
+        return Some(Finding::note("hook", cause).fix(fix));
     }
     Some(Finding::ok("hook", format!("this {name} has gvm's, and it is up to date")))
 }
