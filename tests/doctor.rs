@@ -6,7 +6,7 @@
 mod common;
 
 use common::server::{Answer, Request, Server, closed_port};
-use common::terminal::{Shell, Terminal};
+use common::terminal::{self, Shell, Terminal};
 use common::{Ended, GVM, Machine, machine_with, run, write_script};
 use serde_json::Value;
 use std::fs;
@@ -345,7 +345,7 @@ fn lines_of_another_gvm_are_told_and_setup_renews_them() {
 
 #[test]
 fn the_hook_tells_doctor_that_it_is_there() {
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+    for shell in terminal::shells() {
         let clean = Clean::new();
         let mut terminal = Terminal::start(&clean.machine, shell, "", "");
         let name = shell.name();
@@ -353,8 +353,9 @@ fn the_hook_tells_doctor_that_it_is_there() {
         assert!(said.contains(&format!("this {name} has gvm's, and it is up to date")), "{said}");
         // Nobody else hears of it.
         terminal.expect_variable("GVM_HOOK", "unset");
-        // The terminal of the tests starts zsh in a way that nobody who types does.
-        if shell == Shell::Zsh {
+        // The terminal of the tests starts zsh in a way that nobody who types does, and
+        // PowerShell has no such word.
+        if matches!(shell, Shell::Zsh | Shell::Powershell) {
             continue;
         }
         let said = terminal.run("command gvm doctor go");

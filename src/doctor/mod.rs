@@ -219,3 +219,41 @@ pub fn check(
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    fn quick(_: &Context) -> Vec<Finding> {
+        vec![Finding::note("it", "was looked at")]
+    }
+
+    fn hanging(_: &Context) -> Vec<Finding> {
+        loop {
+            thread::park();
+        }
+    }
+
+    static FIRST: Family =
+        Family { name: "first", about: "", limit: Duration::from_millis(300), check: hanging };
+    static SECOND: Family =
+        Family { name: "second", about: "", limit: Duration::from_secs(60), check: quick };
+
+    #[test]
+    fn a_family_that_hangs_is_left_behind_and_holds_up_no_other() {
+        let place = tempfile::tempdir().unwrap();
+        let context = Context::new(Store::at(place.path()), Ok(crate::config::Config::default()));
+        let mut told = Vec::new();
+        let checked = check(&Arc::new(context), &[&FIRST, &SECOND], |progress| match progress {
+            Progress::Waiting(names) => told.push(names.join(" ")),
+            Progress::Done(checked) => told.push(format!("{} done", checked.family.name)),
+        });
+        let severities: Vec<_> = checked.iter().map(Checked::severity).collect();
+        assert_eq!(severities, [Severity::Error, Severity::Note]);
+        assert!(checked[0].findings[0].cause.contains("did not come to an end"));
+        // In their order, whichever ends first.
+        assert_eq!(told.first().map(String::as_str), Some("first second"));
+        assert_eq!(told[told.len() - 2..], ["first done", "second done"]);
+    }
+}
