@@ -512,6 +512,14 @@ fn each_variable_that_is_off_is_told_with_who_sets_it() {
 }
 
 #[test]
+fn the_line_that_exports_a_variable_is_named_in_its_fix() {
+    let clean = Clean::new();
+    clean.home(".zlogin", "# mine\n\nexport GOFLAGS=-mod=mod\n");
+    let found = clean.doctor(&["variables"], &[("GOFLAGS", "-mod=mod")]);
+    found.has_fix("note", "GOFLAGS", &["-mod=mod"], "unset GOFLAGS, and take out line 3 of ");
+}
+
+#[test]
 fn go111module_on_is_taken_back_where_go_env_has_stored_it() {
     let clean = Clean::new();
     clean.home(".config/go/env", "GO111MODULE=on\nGOFLAGS=-v\n");
@@ -856,7 +864,7 @@ fn what_is_selected_and_missing_is_told() {
 fn the_version_that_runs_is_the_one_that_the_go_command_runs() {
     let clean = Clean::new();
     // Beside them, so that the store has two to switch between.
-    for version in [VERSION, "1.27.4"] {
+    for version in [VERSION, "1.26.10", "1.27.4"] {
         let _ = fs::remove_dir_all(clean.machine.toolchain(version));
         clean.machine.real(version);
     }
@@ -913,6 +921,14 @@ fn the_version_that_runs_is_the_one_that_the_go_command_runs() {
             "1.99.1",
         ),
         ("fixed", &[], &[("GOTOOLCHAIN", "go1.27.4")], "note", "1.27.4"),
+        ("fixed-older", &[], &[("GOTOOLCHAIN", "go1.26.10")], "note", "1.26.10"),
+        (
+            "plus-older",
+            &[("go.mod", "module m\ngo 1.26.10\n")],
+            &[("GOTOOLCHAIN", "go1.26.10+auto")],
+            "note",
+            "1.26.10",
+        ),
         (
             "fixed-unmet",
             &[("go.mod", "module m\ngo 1.99.1\n")],

@@ -23,10 +23,10 @@ pub fn check(context: &Context) -> Vec<Finding> {
     let gopath = gopath(context, &mut findings);
     findings.extend(go_install(context, gopath.as_deref()));
     findings.extend(go111module(context, &files));
-    findings.extend(goflags(context));
-    findings.extend(gotoolchain(context));
-    findings.extend(goexperiment(context));
-    findings.extend(platform(context));
+    findings.extend(goflags(context, &files));
+    findings.extend(gotoolchain(context, &files));
+    findings.extend(goexperiment(context, &files));
+    findings.extend(platform(context, &files));
     findings.extend(caches(context, gopath.as_deref()));
     findings
 }
@@ -339,10 +339,10 @@ fn flags_shown(flags: &[String]) -> String {
     display(shown.collect::<Vec<_>>().join(" ").as_bytes()).to_string()
 }
 
-fn goflags(context: &Context) -> Option<Finding> {
+fn goflags(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOFLAGS";
     let Located { value, place } = setting(context, SUBJECT)?;
-    let fix = unset(SUBJECT, &place, &[]);
+    let fix = unset(SUBJECT, &place, files);
     // cmd/go, internal/base/goflags.go.
     let Ok(flags) = shell_words::split(&value) else {
         let cause = format!("({place}) has a quote that does not end, so go refuses to work");
@@ -368,7 +368,7 @@ fn goflags(context: &Context) -> Option<Finding> {
     Some(Finding::note(SUBJECT, format!("{told} ({place}) counts for every command")).fix(fix))
 }
 
-fn gotoolchain(context: &Context) -> Option<Finding> {
+fn gotoolchain(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOTOOLCHAIN";
     let Located { value, place } = setting(context, SUBJECT)?;
     let told = display(value.as_bytes());
@@ -384,16 +384,16 @@ fn gotoolchain(context: &Context) -> Option<Finding> {
                 Finding::error(SUBJECT, format!("{told} ({place}): {why}, so go refuses to work"))
             }
         }
-        .fix(unset(SUBJECT, &place, &[])),
+        .fix(unset(SUBJECT, &place, files)),
     )
 }
 
 /// GOEXPERIMENT against what the toolchain knows, which is written in its sources
 /// (internal/goexperiment/flags.go).
-fn goexperiment(context: &Context) -> Option<Finding> {
+fn goexperiment(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOEXPERIMENT";
     let Located { value, place } = setting(context, SUBJECT)?;
-    let fix = unset(SUBJECT, &place, &[]);
+    let fix = unset(SUBJECT, &place, files);
     let told = display(value.as_bytes());
     let source = context.goroot()?.join("src/internal/goexperiment/flags.go");
     let known = files::read_text(&source, 1 << 20).ok().flatten().map(|text| experiments(&text));
@@ -436,7 +436,7 @@ fn experiments(source: &str) -> Vec<String> {
 }
 
 /// A platform that is set for good makes every program one for another machine.
-fn platform(context: &Context) -> Vec<Finding> {
+fn platform(context: &Context, files: &[PathBuf]) -> Vec<Finding> {
     let host = [("GOOS", layout::HOST.os), ("GOARCH", layout::HOST.arch)];
     let of = |(name, host): (&str, &str)| {
         let Located { value, place } = setting(context, name)?;
@@ -446,7 +446,7 @@ fn platform(context: &Context) -> Vec<Finding> {
                 name,
                 format!("{told} ({place}): every build is for another machine than this"),
             )
-            .fix(unset(name, &place, &[]))
+            .fix(unset(name, &place, files))
         })
     };
     host.into_iter().filter_map(of).collect()
