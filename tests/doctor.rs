@@ -1021,6 +1021,40 @@ fn the_version_that_runs_is_the_one_that_the_go_command_runs() {
     }
 }
 
+#[test]
+fn a_flag_that_go_does_not_have_is_told() {
+    let clean = Clean::new();
+    let _ = fs::remove_dir_all(clean.machine.toolchain(VERSION));
+    clean.machine.real(VERSION);
+    let found = clean.doctor(&["variables"], &[("GOFLAGS", "-mod=mod -nosuch=1")]);
+    found.has("error", "GOFLAGS", &["no command has the flag -nosuch", "refuses to work"]);
+    clean.doctor(&["variables"], &[("GOFLAGS", "-mod=mod")]).has("note", "GOFLAGS", &["-mod=mod"]);
+    // What go itself says of each that doctor calls an error, and of those that it does not.
+    for (name, value, refused) in [
+        ("GOFLAGS", "-tags x", true),
+        ("GOFLAGS", "-mod=mod", false),
+        ("GO111MODULE", "1", true),
+        ("GO111MODULE", "auto", false),
+        ("GOTOOLCHAIN", "1.22.4", true),
+        ("GOEXPERIMENT", "nosuch", true),
+        ("GOEXPERIMENT", "jsonv2", false),
+        ("GOPATH", "relative", true),
+        ("GOPATH", "~/go", true),
+        ("GOCACHE", "off", true),
+        ("GOCACHE", "cache", true),
+        ("GOPATH", "/tmp/a:/tmp/b", false),
+    ] {
+        let found = clean.doctor(&["variables", "selected"], &[(name, value)]);
+        assert_eq!(found.code == 9, refused, "{name}={value}: {:#}", found.json);
+        let directory = clean.machine.repository("hello", &[("go.mod", "module hello\n")]);
+        fs::write(directory.join("hello.go"), "package hello\n").unwrap();
+        let mut go = clean.machine.command(clean.machine.goroot(VERSION).join("bin/go"));
+        go.args(["build", "."]).env(name, value).current_dir(&directory);
+        let ended = run(&mut go);
+        assert_eq!(ended.code != 0, refused, "{name}={value}: {ended:#?}");
+    }
+}
+
 /// What doctor takes for the go command's settings is what the go command takes for them.
 #[test]
 fn settings_are_those_of_the_go_command() {

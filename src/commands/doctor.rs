@@ -233,11 +233,15 @@ const LABEL: usize = 7;
 fn lines(finding: &Finding, subject: usize, home: Option<&Path>) -> String {
     let (mark, label) = (mark(finding.severity), finding.severity.label());
     let indent = 2 + LABEL + 2 + subject + 2;
-    let pad = " ".repeat(subject.saturating_sub(finding.subject.width()));
+    // Behind a long one, the cause begins on a line of its own.
+    let gap = match subject.checked_sub(finding.subject.width()) {
+        Some(pad) => " ".repeat(pad + 2),
+        None => format!("\n{}", " ".repeat(indent)),
+    };
     // Narrower than this, a line of it holds no word.
     let width = ui::columns().filter(|width| *width >= indent + 20);
     let cause = ui::wrapped(&doctor::from_home(&finding.cause, home), indent, width);
-    let mut text = format!("  {mark}{label:LABEL$}{mark:#}  {}{pad}  {cause}\n", finding.subject);
+    let mut text = format!("  {mark}{label:LABEL$}{mark:#}  {}{gap}{cause}\n", finding.subject);
     if let Some(fix) = &finding.fix {
         // Neither broken nor shortened: it is there to be copied.
         let how = if fix.safe.is_some() { "fix (--fix does it)" } else { "fix" };

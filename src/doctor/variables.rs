@@ -10,11 +10,17 @@ use crate::goenv::{self, Located, Place};
 use crate::host::{Host, os};
 use crate::layout;
 use crate::path::{self, display};
+use crate::process;
 use crate::setup::files::Found;
 use crate::setup::shells;
 use crate::ui::{bytes, shown};
 use gvm_hot::System as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A go that does not answer is told of by another family.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub fn check(context: &Context) -> Vec<Finding> {
     let files = shells::places().map(|places| rc::files(&places)).unwrap_or_default();
@@ -365,7 +371,23 @@ fn goflags(context: &Context, files: &[PathBuf]) -> Option<Finding> {
         return Some(Finding::error(SUBJECT, cause).fix(fix));
     }
     let told = flags_shown(&flags);
+    if let Some(unknown) = unknown_flag(context) {
+        let cause = format!("{told} ({place}): {unknown}, so go refuses to work");
+        return Some(Finding::error(SUBJECT, cause).fix(fix));
+    }
     Some(Finding::note(SUBJECT, format!("{told} ({place}) counts for every command")).fix(fix))
+}
+
+/// What the go command says of a flag that none of its commands has: which it has, it
+/// alone knows.
+fn unknown_flag(context: &Context) -> Option<String> {
+    let go = layout::tool(context.goroot()?.as_os_str().as_encoded_bytes(), "go");
+    let mut command = Command::new(os(&go));
+    command.arg("version").env("GOTOOLCHAIN", "local").env_remove("GOROOT");
+    let complaint = process::ask(&mut command, PATIENCE).ok()?.complaint();
+    let flag =
+        complaint.split_once("parsing $GOFLAGS: unknown flag ")?.1.split([' ', ';']).next()?;
+    Some(format!("no command has the flag {flag}"))
 }
 
 fn gotoolchain(context: &Context, files: &[PathBuf]) -> Option<Finding> {
