@@ -207,6 +207,8 @@ function gvm {
   if [ "${1-}" = use ]; then
     shift
     __gvm_use "$@"
+  elif [ "${1-}" = doctor ]; then
+    GVM_HOOK=__GVM_MARK__ "$__gvm_exe" "$@"
   else
     "$__gvm_exe" "$@"
   fi

@@ -251,6 +251,8 @@ end
 function gvm --description 'Manage versions of Go'
     if test "$argv[1]" = use
         __gvm_use $argv[2..]
+    else if test "$argv[1]" = doctor
+        GVM_HOOK=__GVM_MARK__ $__gvm_exe $argv
     else
         $__gvm_exe $argv
     end

@@ -189,6 +189,9 @@ function global:gvm {
     $arguments = @(__gvm_arguments $MyInvocation $args)
     if ($arguments.Count -gt 0 -and $arguments[0] -ceq 'use') {
         __gvm_use @($arguments | Select-Object -Skip 1)
+    } elseif ($arguments.Count -gt 0 -and $arguments[0] -ceq 'doctor') {
+        $env:GVM_HOOK = '__GVM_MARK__'
+        try { & $__gvm_exe @arguments } finally { $env:GVM_HOOK = $null }
     } elseif ($MyInvocation.ExpectingInput) {
         $input | & $__gvm_exe @arguments
     } else {

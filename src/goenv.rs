@@ -10,6 +10,7 @@ use crate::store::Store;
 use crate::trust::h1::TOOLCHAIN_MODULE;
 use crate::ui::shown;
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// More than any file of `go env -w` has.
@@ -50,7 +51,15 @@ pub fn public_proxy() -> String {
 /// The file is there and cannot be read.
 pub fn stored(name: &str) -> Result<Option<String>> {
     let Some(file) = user_file() else { return Ok(None) };
-    Ok(read(&file)?.and_then(|text| last_of(&text, name)))
+    Ok(in_user_file(&file, name)?.map(|(value, _)| value))
+}
+
+/// As [`stored`], with the line, of [`user_file`].
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn in_user_file(file: &Path, name: &str) -> Result<Option<(String, usize)>> {
+    Ok(read(file)?.and_then(|text| last_of(&text, name)))
 }
 
 /// GOSUMDB. Never empty: the default is the public checksum database.
@@ -64,22 +73,82 @@ pub fn gosumdb(store: &Store) -> Result<Setting> {
     }))
 }
 
-/// A setting that is not empty, by the go command's order of authority.
-fn lookup(store: &Store, name: &str) -> Result<Option<Setting>> {
-    if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) {
-        return Ok(Some(Setting { value, origin: "the environment".into() }));
+/// Where a setting stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    Environment,
+    /// The file that `go env -w` writes.
+    User {
+        file: PathBuf,
+        line: usize,
+    },
+    /// `go.env` of a GOROOT.
+    Goroot {
+        file: PathBuf,
+        line: usize,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("the environment"),
+            Self::User { file, line } | Self::Goroot { file, line } => {
+                write!(f, "{}:{line}", shown(file))
+            }
+        }
     }
-    let found = |file: &Path, of: fn(&str, &str) -> Option<String>| {
-        let value = read(file)?.and_then(|text| of(&text, name));
-        Ok(value.map(|value| Setting { value, origin: shown(file) }))
-    };
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub value: String,
+    pub place: Place,
+}
+
+/// A setting that is not empty, as the go command of that GOROOT sees it; `None` where
+/// it is left to its built-in default.
+///
+/// # Errors
+/// A file of settings is there and cannot be read.
+pub fn located(name: &str, goroot: Option<&Path>) -> Result<Option<Located>> {
+    if let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) {
+        let value = value.to_string_lossy().into_owned();
+        return Ok(Some(Located { value, place: Place::Environment }));
+    }
     if let Some(file) = user_file()
-        && let Some(setting) = found(&file, last_of)?
+        && let Some((value, line)) = in_user_file(&file, name)?
     {
-        return Ok(Some(setting));
+        return Ok(Some(Located { value, place: Place::User { file, line } }));
     }
-    let files = goroots(store).map(|goroot| goroot.join("go.env"));
-    files.map(|file| found(&file, first_of)).find_map(Result::transpose).transpose()
+    match goroot.map(|goroot| goroot.join("go.env")) {
+        None => Ok(None),
+        Some(file) => {
+            let found = read(&file)?.and_then(|text| first_of(&text, name));
+            let place = |line| Place::Goroot { file, line };
+            Ok(found.map(|(value, line)| Located { value, place: place(line) }))
+        }
+    }
+}
+
+/// A setting for what gvm itself does, where no go command is chosen yet: `go.env` is
+/// that of any there is.
+fn lookup(store: &Store, name: &str) -> Result<Option<Setting>> {
+    let mut found = located(name, None)?;
+    for goroot in goroots(store) {
+        if found.is_some() {
+            break;
+        }
+        found = located(name, Some(&goroot))?;
+    }
+    Ok(found.map(|Located { value, place }| Setting {
+        value,
+        origin: match place {
+            Place::Environment => "the environment".into(),
+            Place::User { file, .. } | Place::Goroot { file, .. } => shown(&file),
+        },
+    }))
 }
 
 /// A file of settings. In other values than ours there may be any bytes.
@@ -92,8 +161,9 @@ fn read(file: &Path) -> Result<Option<String>> {
     Ok(content.map(|content| String::from_utf8_lossy(&content).into_owned()))
 }
 
-/// The file that `go env -w` writes; GOENV names another one or turns it off.
-fn user_file() -> Option<PathBuf> {
+/// The file that `go env -w` writes, there or not; GOENV names another one or turns it off.
+#[must_use]
+pub fn user_file() -> Option<PathBuf> {
     match env::var_os("GOENV") {
         Some(value) if value == "off" => None,
         Some(value) if !value.is_empty() => Some(value.into()),
@@ -117,22 +187,28 @@ pub fn goroot_of(go: &[u8]) -> Option<PathBuf> {
     goroot.join("VERSION").is_file().then(|| goroot.to_path_buf())
 }
 
-/// The values of a name in a go/env file: `NAME=value`, one a line. A line that
-/// does not begin with a capital letter is passed over.
-fn values<'a>(text: &'a str, name: &'a str) -> impl DoubleEndedIterator<Item = String> + 'a {
-    let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
-    let pairs = lines.filter_map(|line| line.split_once('='));
+/// The values of a name in a go/env file, each with its line, counted from 1:
+/// `NAME=value`, one a line. A line that does not begin with a capital letter is passed
+/// over.
+fn values<'a>(
+    text: &'a str,
+    name: &'a str,
+) -> impl DoubleEndedIterator<Item = (String, usize)> + 'a {
+    let lines: Vec<_> = text.lines().zip(1..).collect();
+    let lines =
+        lines.into_iter().filter(|(line, _)| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let pairs = lines.filter_map(|(line, number)| Some((line.split_once('=')?, number)));
     pairs
-        .filter(move |(key, value)| *key == name && !value.is_empty())
-        .map(|(_, value)| value.into())
+        .filter(move |((key, value), _)| *key == name && !value.is_empty())
+        .map(|((_, value), number)| (value.into(), number))
 }
 
 /// In the user's file the last line counts, in `$GOROOT/go.env` the first.
-fn last_of(text: &str, name: &str) -> Option<String> {
+fn last_of(text: &str, name: &str) -> Option<(String, usize)> {
     values(text, name).next_back()
 }
 
-fn first_of(text: &str, name: &str) -> Option<String> {
+fn first_of(text: &str, name: &str) -> Option<(String, usize)> {
     values(text, name).next()
 }
 
@@ -144,8 +220,9 @@ mod tests {
     fn an_env_file_is_read_as_the_go_command_reads_it() {
         let text = "# GOPROXY=https://no.example\nGOSUMDB=off\n  GOPROXY=https://no.example\n\
                     GOPROXY=https://a.example|direct\r\nGOPROXY=https://b.example\nGOFLAGS=\n";
-        assert_eq!(first_of(text, "GOPROXY").as_deref(), Some("https://a.example|direct"));
-        assert_eq!(last_of(text, "GOPROXY").as_deref(), Some("https://b.example"));
+        let at = |value: &str, line| Some((value.to_string(), line));
+        assert_eq!(first_of(text, "GOPROXY"), at("https://a.example|direct", 4));
+        assert_eq!(last_of(text, "GOPROXY"), at("https://b.example", 5));
         assert_eq!(last_of(text, "GOFLAGS"), None);
         assert_eq!(last_of(text, "GOPRIVATE"), None);
     }

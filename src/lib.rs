@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! cli  commands                     what the user typed
+//! doctor                            what may be wrong on a machine
 //! install  verify  locking          source, proof and store, tied together
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
 //! setup                             shells set up, and that taken back
 //! shell                             an activation as text for a shell
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
+//! process                           other programs, bounded in time
 //! gvm-hot                           version, pin, resolve, activation: what the shim needs
 //! ```
 
@@ -18,6 +20,7 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod files;
 pub mod goenv;
@@ -25,6 +28,7 @@ pub mod host;
 pub mod install;
 pub mod locking;
 pub mod platform;
+pub mod process;
 pub mod setup;
 pub mod shell;
 pub mod source;

@@ -5,7 +5,11 @@ pub use gvm_hot::shell::{Shell, activate, rival_hint, version_change};
 
 use crate::layout::Layout;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sha2::{Digest, Sha256};
 use std::path::Path;
+
+/// What the hook's `gvm` sets for `gvm doctor`, and for it alone.
+pub const HOOK_VARIABLE: &str = "GVM_HOOK";
 
 /// Where the first activation goes in a hook's script.
 const ACTIVATION: &str = "# __GVM_ACTIVATION__";
@@ -47,27 +51,40 @@ pub struct Programs {
     pub refresher: Vec<u8>,
 }
 
-/// The hook's script, with the first activation in it.
-#[must_use]
-pub fn hook(shell: Shell, layout: &Layout, programs: &Programs, activation: &str) -> String {
-    let template = match shell {
+fn template(shell: Shell) -> &'static str {
+    match shell {
         Shell::Zsh => include_str!("../shell/hook.zsh"),
         Shell::Bash => include_str!("../shell/hook.bash"),
         Shell::Fish => include_str!("../shell/hook.fish"),
         Shell::Powershell => include_str!("../shell/hook.ps1"),
-    };
+    }
+}
+
+/// What the hook's function hands to `gvm doctor` in [`HOOK_VARIABLE`]: the shell, and a
+/// digest of the script, so that one of another gvm can be told.
+#[must_use]
+pub fn hook_mark(shell: Shell) -> String {
+    let digest = Sha256::digest(template(shell).as_bytes());
+    let digest: String = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}:{digest}", shell.name())
+}
+
+/// The hook's script, with the first activation in it.
+#[must_use]
+pub fn hook(shell: Shell, layout: &Layout, programs: &Programs, activation: &str) -> String {
     // Comments are for who reads the file; a shell reads them at each start.
     let is_code = |line: &&str| {
         let line = line.trim_start();
         !line.is_empty() && (!line.starts_with('#') || line == ACTIVATION)
     };
     let mut script: String =
-        template.lines().filter(is_code).flat_map(|line| [line, "\n"]).collect();
+        template(shell).lines().filter(is_code).flat_map(|line| [line, "\n"]).collect();
     for (token, value) in [
         ("__GVM_EXE__", shell.quote(&programs.gvm)),
         ("__GVM_REFRESHER__", shell.quote(&programs.refresher)),
         ("__GVM_ROOT__", shell.quote(layout.root())),
         ("__GVM_SHIMS__", shell.quote(&layout.shims())),
+        ("__GVM_MARK__", hook_mark(shell)),
         (ACTIVATION, activation.trim_end().to_string()),
     ] {
         script = script.replace(token, &value);

@@ -240,6 +240,16 @@ fn shells_complete_by_their_names() {
 }
 
 #[test]
+fn families_of_checks_complete_by_their_names() {
+    let machine = machine_with(&[]);
+    for (shell, offered) in quickly_offered(&machine, &["gvm", "doctor", ""]) {
+        for name in ["go", "variables", "selected", "modules"] {
+            assert!(offered.iter().any(|word| word == name), "{shell}: {offered:?}");
+        }
+    }
+}
+
+#[test]
 fn a_gvm_in_a_directory_with_a_space_completes() {
     let machine = machine_with(&["1.22.4"]);
     let directory = machine.path().join("a 'b' $(touch x)");

@@ -1,14 +1,12 @@
 use super::{Gvm, confirm, lossy, print, print_json};
 use crate::error::{Code, Error, Result};
-use crate::host::bytes;
 use crate::path::display;
-use crate::setup::files::{Places, Target, refuse_foreign_home};
+use crate::setup::files::refuse_foreign_home;
 use crate::setup::shells::{self, Used};
 use crate::setup::text::Names;
 use crate::setup::verify::{self, Answer, Go};
 use crate::setup::{self, Action, Step};
 use crate::shell::{self, Shell};
-use crate::store::Store;
 use crate::ui::{self, counted, shown, style};
 use serde::Serialize;
 
@@ -62,7 +60,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         return Err(Error::new(Code::Usage, "no shell of yours is one that gvm knows")
             .hint("to set one up: gvm setup --shell bash, or zsh, fish, powershell"));
     }
-    let steps = setup::plan(targets(&used, &places), &names(gvm)?)?;
+    let steps = setup::plan(used.targets(&places), &Names::of(&gvm.store)?)?;
     let todo = steps.iter().filter(|step| matches!(step.action, Action::Write(_))).count();
     if !args.json {
         print(&shown_steps(&steps))?;
@@ -81,7 +79,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             confirm(&question, args.yes, "nothing was changed")?;
             apply(gvm, &steps)?;
         } else {
-            gvm.store.ensure_shims(&gvm.ui)?;
+            gvm.store.refresh_shims(&gvm.ui)?;
             gvm.ui.say("nothing is to be added: all is set up");
         }
     }
@@ -104,30 +102,9 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     Ok(())
 }
 
-fn targets(used: &Used, places: &Places) -> Vec<Target> {
-    let mut targets: Vec<_> = used.shells.iter().flat_map(|&shell| places.of(shell)).collect();
-    if used.sh {
-        targets.push(places.of_sh());
-    }
-    if used.session {
-        targets.push(places.of_session());
-    }
-    targets
-}
-
-fn names(gvm: &Gvm) -> Result<Names> {
-    let layout = gvm.store.layout();
-    let own = Store::by_default().map(|store| store.layout().clone()).ok();
-    Ok(Names {
-        gvm: bytes(setup::own_path()?.into_os_string()),
-        shims: layout.shims(),
-        root: (own.as_ref() != Some(layout)).then(|| layout.root().to_vec()),
-    })
-}
-
 fn apply(gvm: &Gvm, steps: &[Step]) -> Result<()> {
     // What the lines name is there before they are.
-    gvm.store.ensure_shims(&gvm.ui)?;
+    gvm.store.refresh_shims(&gvm.ui)?;
     for step in steps {
         if let Action::Write(content) = &step.action {
             step.found.replace(content)?;

@@ -182,35 +182,43 @@ pub fn from_default(system: &impl System, file: Vec<u8>) -> Result<Option<Pin>, 
     }
 }
 
-/// The floor that go.work, else go.mod, sets for `directory`. A go.work decides
+/// The floor that go.work, else go.mod, sets for `directory`.
+///
+/// # Errors
+/// As [`module_lines`].
+pub fn floor(system: &impl System, directory: &[u8]) -> Result<Option<Floor>, PinError> {
+    Ok(module_lines(system, directory)?.and_then(ModuleLines::floor))
+}
+
+/// What go.work, else go.mod, says of versions for `directory`. A go.work decides
 /// alone: the go.mod files of its members do not count (cmd/go,
 /// internal/toolchain/select.go).
 ///
 /// # Errors
 /// The file that decides cannot be read, or its `go` or `toolchain` line is none.
-pub fn floor(system: &impl System, directory: &[u8]) -> Result<Option<Floor>, PinError> {
+pub fn module_lines(
+    system: &impl System,
+    directory: &[u8],
+) -> Result<Option<ModuleLines>, PinError> {
     if system.var("GO111MODULE").is_some_and(|value| value == b"off") {
         return Ok(None);
     }
     match system.var("GOWORK").as_deref() {
         None | Some(b"" | b"auto") => {
             if let Some(found) = nearest(system, directory, "go.work")? {
-                return found.floor();
+                return found.lines().map(Some);
             }
         }
         Some(b"off") => {}
         // When that file is not there, go has something to say, and we do not.
         Some(file) => {
             return match read(system, file, GO_MOD_LIMIT)? {
-                Some(bytes) => ModFile { file: file.to_vec(), bytes }.floor(),
+                Some(bytes) => ModFile { file: file.to_vec(), bytes }.lines().map(Some),
                 None => Ok(None),
             };
         }
     }
-    match nearest(system, directory, "go.mod")? {
-        Some(found) => found.floor(),
-        None => Ok(None),
-    }
+    nearest(system, directory, "go.mod")?.map(ModFile::lines).transpose()
 }
 
 /// The nearest file of that name; a directory of that name is passed over, as
@@ -263,12 +271,45 @@ struct ModFile {
 }
 
 impl ModFile {
-    fn floor(self) -> Result<Option<Floor>, PinError> {
-        let at = |line| Origin::File { file: self.file, line };
+    fn lines(self) -> Result<ModuleLines, PinError> {
         match parse_go_mod(&self.bytes) {
-            Ok(found) => Ok(found.map(|(version, line)| Floor { version, origin: at(line) })),
-            Err(AtLine { line, problem }) => Err(PinError { origin: at(line), problem }),
+            Ok((go, toolchain)) => Ok(ModuleLines { file: self.file, go, toolchain }),
+            Err(AtLine { line, problem }) => {
+                Err(PinError { origin: Origin::File { file: self.file, line }, problem })
+            }
         }
+    }
+}
+
+/// The lines of a go.mod or go.work that are about versions, each with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleLines {
+    pub file: Vec<u8>,
+    pub go: Option<(Version, usize)>,
+    pub toolchain: Option<(ToolchainLine, usize)>,
+}
+
+/// What a `toolchain` line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolchainLine {
+    /// No more than what the environment says.
+    Default,
+    Version(Version),
+}
+
+impl ModuleLines {
+    /// The `toolchain` line, unless the `go` line is as new, which cmd/go takes as the
+    /// minimum in any case.
+    fn floor(self) -> Option<Floor> {
+        let (version, line) = match (self.go, self.toolchain) {
+            (Some((go, _)), Some((ToolchainLine::Version(version), line))) if version > go => {
+                (version, line)
+            }
+            (Some(go), _) => go,
+            (None, Some((ToolchainLine::Version(version), line))) => (version, line),
+            (None, _) => return None,
+        };
+        Some(Floor { version, origin: Origin::File { file: self.file, line } })
     }
 }
 
@@ -361,10 +402,11 @@ fn parse_tool_versions(bytes: &[u8]) -> Result<Option<(Request, usize)>, AtLine>
     Ok(None)
 }
 
-/// The floor of a go.mod or go.work: its `toolchain` line, unless its `go` line
-/// is newer, which cmd/go takes as the minimum in any case.
-fn parse_go_mod(bytes: &[u8]) -> Result<Option<(Version, usize)>, AtLine> {
-    let mut floor: Option<(Version, usize)> = None;
+/// The `go` and `toolchain` lines of a go.mod or go.work.
+type Lines = (Option<(Version, usize)>, Option<(ToolchainLine, usize)>);
+
+fn parse_go_mod(bytes: &[u8]) -> Result<Lines, AtLine> {
+    let (mut go, mut toolchain) = (None, None);
     let mut in_block = false;
     for (line, content) in lines(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes), b"//") {
         if in_block {
@@ -377,25 +419,26 @@ fn parse_go_mod(bytes: &[u8]) -> Result<Option<(Version, usize)>, AtLine> {
         if !matches!(directive, b"go" | b"toolchain") {
             continue;
         }
-        let word = words.next().unwrap_or_default();
-        let version = match (directive, core::str::from_utf8(word)) {
-            // No more than what the go line asks for.
-            (b"toolchain", Ok("default")) => continue,
-            (b"toolchain", Ok(name)) => Version::parse_toolchain(name),
-            (_, Ok(version)) => Version::parse(version),
-            (_, Err(_)) => None,
+        let text = core::str::from_utf8(words.next().unwrap_or_default()).unwrap_or_default();
+        let read = match (directive, text) {
+            (b"toolchain", "default") => Some(None),
+            (b"toolchain", name) => Version::parse_toolchain(name).map(Some),
+            (_, version) => Version::parse(version).map(Some),
         };
-        let Some(version) = version else {
-            return Err(AtLine {
-                line,
-                problem: Problem::NotAGoVersion { text: excerpt(content) },
-            });
-        };
-        if floor.is_none_or(|(least, _)| version > least) {
-            floor = Some((version, line));
+        // The first of each counts.
+        match (directive, read) {
+            (_, None) => {
+                let problem = Problem::NotAGoVersion { text: excerpt(content) };
+                return Err(AtLine { line, problem });
+            }
+            (b"toolchain", Some(version)) => {
+                let named = version.map_or(ToolchainLine::Default, ToolchainLine::Version);
+                toolchain = toolchain.or(Some((named, line)));
+            }
+            (_, Some(version)) => go = go.or(version.map(|version| (version, line))),
         }
     }
-    Ok(floor)
+    Ok((go, toolchain))
 }
 
 #[cfg(test)]
@@ -469,8 +512,13 @@ mod tests {
     #[test]
     fn the_floor_is_the_toolchain_line_unless_the_go_line_is_newer() {
         let parse = |text: &str| {
-            parse_go_mod(text.as_bytes())
-                .map(|found| found.map(|(version, line)| (version.to_string(), line)))
+            let lines = ModFile { file: Vec::new(), bytes: text.as_bytes().to_vec() }.lines();
+            lines.map(|lines| match lines.floor() {
+                Some(Floor { version, origin: Origin::File { line, .. } }) => {
+                    Some((version.to_string(), line))
+                }
+                _ => None,
+            })
         };
         let at = |version: &str, line| Ok(Some((version.to_string(), line)));
         assert_eq!(parse("module m\n\ngo 1.22\n"), at("1.22", 3));

@@ -1,7 +1,7 @@
 //! Which shells a person uses: the one they log in with, the one that runs, and those
 //! whose files are there.
 
-use super::files::Places;
+use super::files::{Places, Target};
 use super::verify;
 use crate::error::{Code, Error, Result};
 use crate::host::Host;
@@ -17,6 +17,21 @@ pub struct Used {
     pub sh: bool,
     /// Whether a desktop reads environment.d.
     pub session: bool,
+}
+
+impl Used {
+    /// The files that get a block.
+    #[must_use]
+    pub fn targets(&self, places: &Places) -> Vec<Target> {
+        let mut targets: Vec<_> = self.shells.iter().flat_map(|&shell| places.of(shell)).collect();
+        if self.sh {
+            targets.push(places.of_sh());
+        }
+        if self.session {
+            targets.push(places.of_session());
+        }
+        targets
+    }
 }
 
 /// Shells that read `.profile` and that gvm has no hook for.
@@ -43,7 +58,7 @@ pub fn places() -> Result<Places> {
 #[must_use]
 pub fn used(places: &Places) -> Used {
     let login = login_shell();
-    let named = [login.clone(), running_shell()];
+    let named = [login.clone(), running()];
     let is_named = |shell| named.iter().flatten().any(|p| shell::of_program(p) == Some(shell));
     // A file alone says little: dotfiles go from machine to machine.
     let has_files = |shell| {
@@ -94,7 +109,7 @@ fn of_passwd() -> Option<PathBuf> {
 /// The shell that somebody types into, among the ancestors of this process. One that
 /// runs a script is not theirs.
 #[cfg(target_os = "linux")]
-fn running_shell() -> Option<PathBuf> {
+pub fn running() -> Option<PathBuf> {
     let mut process = std::os::unix::process::parent_id();
     while process > 1 {
         let line = fs_err::read(format!("/proc/{process}/cmdline")).ok()?;
@@ -113,7 +128,7 @@ fn running_shell() -> Option<PathBuf> {
 
 /// As above, by ps(1).
 #[cfg(all(unix, not(target_os = "linux")))]
-fn running_shell() -> Option<PathBuf> {
+pub fn running() -> Option<PathBuf> {
     let mut process = std::os::unix::process::parent_id();
     while process > 1 {
         let mut ps = std::process::Command::new("ps");
@@ -129,7 +144,7 @@ fn running_shell() -> Option<PathBuf> {
 }
 
 #[cfg(not(unix))]
-fn running_shell() -> Option<PathBuf> {
+pub fn running() -> Option<PathBuf> {
     None
 }
 

@@ -2,7 +2,10 @@
 //! environment the file is read, so gvm and the shims stand there with their full
 //! paths; where they are gone, it does nothing and says nothing.
 
+use crate::error::Result;
+use crate::host::bytes;
 use crate::shell::{Shell, quote_sh};
+use crate::store::Store;
 
 /// What a file is to the one who reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,22 @@ pub struct Names {
     pub shims: Vec<u8>,
     /// The store, where it is not the one that gvm finds by itself.
     pub root: Option<Vec<u8>>,
+}
+
+impl Names {
+    /// Those of this gvm and a store.
+    ///
+    /// # Errors
+    /// The system does not tell what runs.
+    pub fn of(store: &Store) -> Result<Self> {
+        let layout = store.layout();
+        let own = Store::by_default().map(|store| store.layout().clone()).ok();
+        Ok(Self {
+            gvm: bytes(super::own_path()?.into_os_string()),
+            shims: layout.shims(),
+            root: (own.as_ref() != Some(layout)).then(|| layout.root().to_vec()),
+        })
+    }
 }
 
 /// The lines for a file of that kind; `None` where its syntax has no form for the

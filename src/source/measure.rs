@@ -129,6 +129,49 @@ pub fn all(
     all
 }
 
+/// How soon a place answers a small question: the median of three. Whoever does not
+/// answer within `limit` is left behind.
+///
+/// # Errors
+/// Why there is no answer, in a clause.
+pub fn reach(place: &Place, store: &Store, limit: Duration) -> Result<Duration, String> {
+    let (place, store) = (place.clone(), store.clone());
+    within(limit, move || {
+        let http = Http::default();
+        let platform = Platform::host();
+        let told = Box::new(|_| ());
+        Probe { place, store, http, platform, measured: Measured::default(), told }.latency()
+    })
+}
+
+/// Whether the proxy at a URL passes questions on to a checksum database, as the go
+/// command asks it; an answer that tells it neither way is an error.
+///
+/// # Errors
+/// Why there is no such answer, in a clause.
+pub fn passes_checksums(proxy: &str, name: &str, limit: Duration) -> Result<bool, String> {
+    let url = format!("{proxy}/sumdb/{name}/supported");
+    within(limit, move || {
+        let http = Http::default();
+        match http.get(&url, None).map_err(|error| error.to_string())? {
+            answer if answer.status == 200 => Ok(true),
+            answer if matches!(answer.status, 404 | 410) => Ok(false),
+            answer => Err(answer.refusal()),
+        }
+    })
+}
+
+/// The answer of a thread that is left behind when it takes longer.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    ask: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let (report, reports) = mpsc::channel();
+    thread::spawn(move || drop(report.send(ask())));
+    let late = || Err(format!("it does not answer within {} seconds", limit.as_secs()));
+    reports.recv_timeout(limit).unwrap_or_else(|_| late())
+}
+
 /// The layout of what answers at a URL.
 ///
 /// # Errors

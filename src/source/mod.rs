@@ -515,7 +515,15 @@ fn official() -> [GoDev; 2] {
 /// # Errors
 /// GOPROXY cannot be read.
 pub fn goproxy_places(store: &Store) -> Result<Vec<Place>> {
-    Ok(ModuleProxy::new(goenv::goproxy(store)?)?.places())
+    places_of_goproxy(goenv::goproxy(store)?)
+}
+
+/// The module proxies of a GOPROXY, in its order, without `direct`.
+///
+/// # Errors
+/// It is none.
+pub fn places_of_goproxy(setting: goenv::Setting) -> Result<Vec<Place>> {
+    Ok(ModuleProxy::new(setting)?.places())
 }
 
 /// The checksum database that GOSUMDB names; `None` when it is off.

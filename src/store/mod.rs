@@ -373,10 +373,24 @@ impl Store {
     pub fn refresh_shims(&self, ui: &Ui) -> Result<()> {
         let _lock = Lock::acquire(&path(&self.layout.locks()), "shims", "setting up", ui)?;
         // After waiting: another process may have changed what is installed.
-        // A directory that cannot be read is not one without toolchains.
-        let here = self.toolchains()?.into_iter().filter(|toolchain| toolchain.platform.is_host());
-        let versions: Vec<_> = here.map(|toolchain| toolchain.version).collect();
+        let versions = self.versions_here()?;
         shims::refresh(&self.shims(), &path(&self.layout.gvm_path()), &versions)
+    }
+
+    /// The shims that are not as [`Store::refresh_shims`] would make them, by their
+    /// names, each with what is wrong, in a clause.
+    ///
+    /// # Errors
+    /// The shim executable is not beside gvm, or the store cannot be read.
+    pub fn faulty_shims(&self) -> Result<Vec<(String, &'static str)>> {
+        shims::faults(&self.shims(), &self.versions_here()?)
+    }
+
+    /// The versions that have a shim of their own. A directory that cannot be read is
+    /// not one without toolchains.
+    fn versions_here(&self) -> Result<Vec<Version>> {
+        let here = self.toolchains()?.into_iter().filter(|toolchain| toolchain.platform.is_host());
+        Ok(here.map(|toolchain| toolchain.version).collect())
     }
 
     /// Makes the shims if there are none, or if gvm was upgraded since.

@@ -9,6 +9,7 @@ use crate::version::Version;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The shim executable, which is installed beside gvm.
@@ -44,6 +45,46 @@ fn is_copy(shim: &Metadata, source: &Metadata) -> bool {
     shim.len() == source.len() && shim.modified().ok() == source.modified().ok()
 }
 
+/// What the shims for these versions are called.
+fn names(versions: &[Version]) -> BTreeSet<String> {
+    let fixed = ["go", "gofmt"].map(String::from).into_iter();
+    let all = fixed.chain(versions.iter().map(|version| format!("go{version}")));
+    all.map(|name| format!("{name}{EXE_SUFFIX}")).collect()
+}
+
+/// Whether it is the name of a version's shim.
+fn is_version(name: &str) -> bool {
+    let stem = name.strip_suffix(EXE_SUFFIX).unwrap_or(name);
+    Version::parse_toolchain(stem).is_some_and(|version| stem == format!("go{version}"))
+}
+
+/// The shims that are not as [`refresh`] would make them, each with what is wrong.
+pub(super) fn faults(shims: &Path, versions: &[Version]) -> Result<Vec<(String, &'static str)>> {
+    let source = fs_err::metadata(executable()?)?;
+    let wanted = names(versions);
+    let mut faults = Vec::new();
+    for name in &wanted {
+        match fs_err::symlink_metadata(shims.join(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                faults.push((name.clone(), "is missing"));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(found) if !found.is_file() => faults.push((name.clone(), "is not a file")),
+            Ok(found) if !is_copy(&found, &source) => {
+                faults.push((name.clone(), "is not this gvm's shim"));
+            }
+            Ok(_) => {}
+        }
+    }
+    for entry in fs_err::read_dir(shims).into_iter().flatten() {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if is_version(&name) && !wanted.contains(&name) {
+            faults.push((name, "is of a version that is not installed"));
+        }
+    }
+    Ok(faults)
+}
+
 /// Makes the directory hold exactly the shims for `versions`. The caller holds
 /// the lock of the shims. Each file is replaced by a rename: a shim that is
 /// looked for is there, and one that runs goes on running.
@@ -59,19 +100,13 @@ pub(super) fn refresh(shims: &Path, gvm_path: &Path, versions: &[Version]) -> Re
         files::replace(gvm_path, &gvm, None)?;
     }
 
-    let mut wanted: BTreeSet<String> = ["go", "gofmt"].map(String::from).into();
-    wanted.extend(versions.iter().map(|version| format!("go{version}")));
-    let wanted: BTreeSet<String> =
-        wanted.into_iter().map(|name| format!("{name}{EXE_SUFFIX}")).collect();
-
+    let wanted = names(versions);
     for entry in fs_err::read_dir(shims)? {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
         // What is not ours by its name is left alone.
-        let stem = name.strip_suffix(EXE_SUFFIX).unwrap_or(&name);
-        let is_shim = Version::parse_toolchain(stem).is_some_and(|v| stem == format!("go{v}"));
-        let is_ours = is_shim || name.starts_with(".new-");
+        let is_ours = is_version(&name) || name.starts_with(".new-");
         if is_ours && entry.file_type()?.is_file() && !wanted.contains(name.as_ref()) {
             fs_err::remove_file(entry.path())?;
         }

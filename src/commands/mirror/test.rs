@@ -8,7 +8,6 @@ use crate::ui::{self, style};
 use crate::version::Request;
 use clap_complete::ArgValueCompleter;
 use serde::Serialize;
-use std::time::Duration;
 
 /// Measure places from here, and say which is best
 #[derive(Debug, clap::Args)]
@@ -68,7 +67,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
         finished += 1;
         let name = &places[number].name;
         let how = match measured.latency {
-            Some(latency) => format!("answers in {}", milliseconds(latency)),
+            Some(latency) => format!("answers in {}", ui::milliseconds(latency)),
             None => "does not answer".into(),
         };
         gvm.ui.say(format_args!("{finished} of {count}: {name} {how}"));
@@ -136,15 +135,6 @@ fn best(places: &[Place], measured: &[Measured]) -> Option<usize> {
     newest.max_by_key(|at| measured[*at].rate)
 }
 
-fn milliseconds(time: Duration) -> String {
-    let milliseconds = time.as_secs_f64() * 1000.0;
-    if milliseconds < 10.0 {
-        format!("{milliseconds:.1} ms")
-    } else {
-        format!("{milliseconds:.0} ms")
-    }
-}
-
 fn table(places: &[Place], measured: &[Measured], best: Option<usize>) -> String {
     let head = ["NAME", "LAYOUT", "LATENCY", "RATE", "NEWEST", "DIGEST", "NOTE"];
     let mut table = vec![head.map(String::from).to_vec()];
@@ -153,7 +143,7 @@ fn table(places: &[Place], measured: &[Measured], best: Option<usize>) -> String
         if let Some(latency) = measured.latency {
             let told = |value: Option<String>| value.unwrap_or_else(|| "-".into());
             row.extend([
-                milliseconds(latency),
+                ui::milliseconds(latency),
                 told(measured.rate.map(|rate| format!("{}/s", ui::bytes(rate)))),
                 told(measured.newest.map(|newest| newest.to_string())),
                 match measured.digest {
