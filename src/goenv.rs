@@ -64,6 +64,22 @@ pub fn gosumdb(store: &Store) -> Result<Setting> {
     }))
 }
 
+/// GOMODCACHE: `pkg/mod` in the first entry of GOPATH, where nobody says anything;
+/// `None` without a home directory.
+///
+/// # Errors
+/// As [`goproxy`].
+pub fn gomodcache(store: &Store) -> Result<Option<PathBuf>> {
+    if let Some(setting) = lookup(store, "GOMODCACHE")? {
+        return Ok(Some(setting.value.into()));
+    }
+    let gopath = lookup(store, "GOPATH")?.and_then(|setting| {
+        env::split_paths(&setting.value).find(|entry| !entry.as_os_str().is_empty())
+    });
+    let gopath = gopath.or_else(|| Some(dirs::home_dir()?.join("go")));
+    Ok(gopath.map(|gopath| gopath.join("pkg").join("mod")))
+}
+
 /// A setting that is not empty, by the go command's order of authority.
 fn lookup(store: &Store, name: &str) -> Result<Option<Setting>> {
     if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty()) {
