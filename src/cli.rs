@@ -1,8 +1,8 @@
 //! The command line. The doc comments are the help text.
 
 use crate::commands::{
-    completions, current, default, env, exec, hook, import, install, list, list_remote, mirror,
-    pin, root, setup, teardown, uninstall, use_, verify, which,
+    completions, current, default, doctor, env, exec, hook, import, install, list, list_remote,
+    mirror, pin, root, setup, teardown, uninstall, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -76,6 +76,7 @@ pub enum Command {
     Env(env::Args),
     Setup(setup::Args),
     Teardown(teardown::Args),
+    Doctor(doctor::Args),
     Hook(hook::Args),
     Completions(completions::Args),
     #[command(alias = "prefix")]

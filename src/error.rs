@@ -24,6 +24,10 @@ pub enum Code {
     Network = 6,
     /// `gvm pin --lock`: some platforms could not be locked, the others are.
     Partial = 7,
+    /// `gvm doctor`: something is not as it should be.
+    Warnings = 8,
+    /// `gvm doctor`: something cannot work as it is.
+    Errors = 9,
     /// `gvm exec` and shims: the program is there and cannot be run.
     CannotRun = shim::CANNOT_RUN,
     /// `gvm exec` and shims: there is nothing to run.

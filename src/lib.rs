@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! cli  commands                     what the user typed
+//! doctor                            what may be wrong on a machine
 //! install  verify  locking          source, proof and store, tied together
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
@@ -11,6 +12,7 @@
 //! setup                             shells set up, and that taken back
 //! shell                             an activation as text for a shell
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
+//! process                           other programs, bounded in time
 //! gvm-hot                           version, pin, resolve, activation: what the shim needs
 //! ```
 
@@ -19,6 +21,7 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod files;
 pub mod goenv;
@@ -27,6 +30,7 @@ pub mod install;
 pub mod locking;
 pub mod managers;
 pub mod platform;
+pub mod process;
 pub mod setup;
 pub mod shell;
 pub mod source;

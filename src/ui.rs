@@ -65,6 +65,21 @@ impl Ui {
         self.bar(doing, label, total, &size, template)
     }
 
+    /// Something that takes a while, on a terminal; nothing elsewhere.
+    #[must_use]
+    pub fn waiting(&self, doing: impl Into<String>) -> Waiting {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return Waiting(ProgressBar::hidden());
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            .with_style(style)
+            .with_message(doing.into());
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        Waiting(spinner)
+    }
+
     fn bar(
         &self,
         doing: &str,
@@ -122,6 +137,57 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
+}
+
+/// Something that takes a while; the line goes when this does.
+pub struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Says what is waited for now.
+    pub fn now(&self, doing: impl Into<String>) {
+        self.0.set_message(doing.into());
+    }
+
+    /// Writes to the terminal without getting into the way of the line.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// How many columns stdout has; `None` where it is no terminal.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// Text that goes on, from its second line, at column `indent`, and is broken between
+/// words so that it ends before column `width`. A word that is longer stays whole.
+#[must_use]
+pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    use unicode_width::UnicodeWidthStr;
+    let Some(width) = width else { return text.into() };
+    let mut shown = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        if column > indent && column + 1 + word.width() > width {
+            shown.push('\n');
+            shown.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column > indent {
+            shown.push(' ');
+            column += 1;
+        }
+        shown.push_str(word);
+        column += word.width();
+    }
+    shown
 }
 
 /// A path fit for a terminal.
@@ -188,6 +254,15 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_broken_between_words_and_aligned() {
+        assert_eq!(wrapped("aa bb cc", 2, Some(7)), "aa bb\n  cc");
+        assert_eq!(wrapped("aa bb cc", 2, Some(8)), "aa bb\n  cc");
+        assert_eq!(wrapped("aa bb cc", 2, Some(10)), "aa bb cc");
+        assert_eq!(wrapped("a /a/very/long/path b", 1, Some(8)), "a\n /a/very/long/path\n b");
+        assert_eq!(wrapped("aa bb cc", 2, None), "aa bb cc");
+    }
 
     #[test]
     fn bytes_are_told_in_the_unit_that_people_use() {

@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod current;
 pub mod default;
+pub mod doctor;
 pub mod env;
 pub mod exec;
 pub mod hook;
@@ -93,6 +94,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completions(args) => completions::run(args),
         Command::Root(args) => root::run(&gvm, args),
         Command::Setup(args) => setup::run(&gvm, args),
+        Command::Doctor(args) => return doctor::run(&gvm, args),
         Command::Teardown(args) => teardown::run(&gvm, args),
         Command::Shim(args) => return exec::run_shim(&gvm, args),
     };

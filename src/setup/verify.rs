@@ -6,12 +6,12 @@ use super::shells;
 use crate::host::{Host, os};
 use crate::layout::Layout;
 use crate::path;
+use crate::process;
 use crate::shell::Shell;
 use gvm_hot::System as _;
-use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 /// What the slowest rc file may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -169,57 +169,7 @@ fn as_at_login(command: &mut Command, places: &Places) {
     }
 }
 
-/// What a command prints, if it ends in time. What it starts may live on and keep its
-/// output open, so that goes to a file.
+/// What a command prints, if it ends in time.
 fn output(command: &mut Command) -> Option<Vec<u8>> {
-    let mut file = tempfile::tempfile().ok()?;
-    command.stdin(Stdio::null()).stdout(file.try_clone().ok()?).stderr(Stdio::null());
-    let mut child = detached(command).spawn().ok()?;
-    if !ended(&mut child) {
-        kill(&mut child);
-        return None;
-    }
-    let mut text = Vec::new();
-    file.rewind().ok()?;
-    file.take(1 << 20).read_to_end(&mut text).ok()?;
-    Some(text)
-}
-
-fn ended(child: &mut Child) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        match child.try_wait() {
-            Ok(None) => std::thread::sleep(Duration::from_millis(5)),
-            Ok(Some(_)) => return true,
-            Err(_) => return false,
-        }
-    }
-    false
-}
-
-/// In a session of its own: an interactive shell makes itself the foreground of its
-/// terminal, and would take it from the one that runs here.
-#[cfg(unix)]
-fn detached(command: &mut Command) -> &mut Command {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: setsid is one system call; it allocates nothing and takes no lock.
-    unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(|_| ())?)) }
-}
-
-#[cfg(not(unix))]
-fn detached(command: &mut Command) -> &mut Command {
-    command
-}
-
-/// With everything that it has started.
-fn kill(child: &mut Child) {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
+    process::ask(command, PATIENCE).ok().map(|answer| answer.stdout)
 }

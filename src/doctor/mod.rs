@@ -1,0 +1,196 @@
+//! What may be wrong on a machine: families of checks, each of which says what it has
+//! found, why, and what repairs it.
+//!
+//! A family is a function from the [`Context`] to its findings, in a file of its own
+//! and an entry of [`FAMILIES`]. It changes nothing. What `gvm doctor --fix` may do
+//! about a finding goes with the finding.
+
+mod context;
+mod which_go;
+
+pub use context::Context;
+
+use crate::error::Result;
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How bad it is, in that order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// Worth knowing; nothing has to be done.
+    Note,
+    /// Not as it should be: something may go wrong.
+    Warning,
+    /// Something cannot work as it is.
+    Error,
+}
+
+impl Severity {
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// What one check has found: a line of `gvm doctor`.
+pub struct Finding {
+    pub severity: Severity,
+    /// What the line is about, in a word or two: `GOROOT`, `zsh, login`.
+    pub subject: String,
+    /// What there is and why that matters, in a clause. Paths in it are fit for a
+    /// terminal, URLs without passwords.
+    pub cause: String,
+    pub fix: Option<Fix>,
+}
+
+/// What repairs it.
+pub struct Fix {
+    /// What a person would type, or do.
+    pub command: String,
+    /// How `--fix` does exactly that. `None` where a person has to decide.
+    pub safe: Option<Repair>,
+}
+
+/// Does what the command beside it says, and writes nowhere else.
+pub type Repair = Box<dyn Fn(&Context) -> Result<()> + Send>;
+
+impl Finding {
+    pub fn new(severity: Severity, subject: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { severity, subject: subject.into(), cause: cause.into(), fix: None }
+    }
+
+    pub fn ok(subject: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self::new(Severity::Ok, subject, cause)
+    }
+
+    pub fn note(subject: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self::new(Severity::Note, subject, cause)
+    }
+
+    pub fn warning(subject: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, subject, cause)
+    }
+
+    pub fn error(subject: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self::new(Severity::Error, subject, cause)
+    }
+
+    /// With what a person would type, or do, about it.
+    #[must_use]
+    pub fn fix(mut self, command: impl Into<String>) -> Self {
+        self.fix = Some(Fix { command: command.into(), safe: None });
+        self
+    }
+
+    /// With a command that `--fix` may carry out: `repair` does just that. It takes
+    /// nothing from anybody, and can be taken back.
+    #[must_use]
+    pub fn safe_fix(
+        mut self,
+        command: impl Into<String>,
+        repair: impl Fn(&Context) -> Result<()> + Send + 'static,
+    ) -> Self {
+        self.fix = Some(Fix { command: command.into(), safe: Some(Box::new(repair)) });
+        self
+    }
+}
+
+/// Checks that belong together.
+pub struct Family {
+    /// By which it is asked for.
+    pub name: &'static str,
+    /// What it looks at, in a sentence.
+    pub about: &'static str,
+    /// How long it may take before it counts as hanging.
+    pub limit: Duration,
+    /// Looks, and says what it has found: at least one line, if all is well.
+    pub check: fn(&Context) -> Vec<Finding>,
+}
+
+/// All families, in the order in which they are shown.
+pub const FAMILIES: &[Family] = &[Family {
+    name: "go",
+    about: "every go on PATH and whose it is, which one wins in this shell, in a login shell \
+            and in a script, and whether gvm's hook and shims are whole",
+    limit: Duration::from_secs(45),
+    check: which_go::check,
+}];
+
+/// The family of that name.
+#[must_use]
+pub fn family(name: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.name == name)
+}
+
+/// A family, and what it has found.
+pub struct Checked {
+    pub family: &'static Family,
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// That of the worst finding.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Ok)
+    }
+}
+
+/// What [`check`] tells while it works.
+pub enum Progress<'a> {
+    /// The families that have not answered yet.
+    Waiting(Vec<&'static str>),
+    /// The next one in order.
+    Done(&'a Checked),
+}
+
+/// Checks families, all at once and each within its limit, and tells of each in their
+/// order, as soon as it and those before it have come to their end.
+pub fn check(
+    context: &Arc<Context>,
+    families: &[&'static Family],
+    mut told: impl FnMut(Progress),
+) -> Vec<Checked> {
+    let start = Instant::now();
+    let (report, reports) = mpsc::channel();
+    for (number, family) in families.iter().copied().enumerate() {
+        let (context, report) = (context.clone(), report.clone());
+        // Not joined: a file system that does not answer holds whoever asks it for ever.
+        thread::spawn(move || drop(report.send((number, (family.check)(&context)))));
+    }
+    drop(report);
+
+    let mut found: Vec<Option<Vec<Finding>>> = families.iter().map(|_| None).collect();
+    let mut all: Vec<Checked> = Vec::with_capacity(families.len());
+    while all.len() < families.len() {
+        let family = families[all.len()];
+        if let Some(findings) = found[all.len()].take() {
+            all.push(Checked { family, findings });
+            told(Progress::Done(&all[all.len() - 1]));
+            continue;
+        }
+        let is_open = |(at, _): &(usize, &&Family)| *at >= all.len() && found[*at].is_none();
+        let open = families.iter().enumerate().filter(is_open).map(|(_, family)| family.name);
+        told(Progress::Waiting(open.collect()));
+        match reports.recv_timeout(family.limit.saturating_sub(start.elapsed())) {
+            Ok((number, findings)) => found[number] = Some(findings),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                let limit = family.limit.as_secs();
+                let late = format!("its checks did not come to an end within {limit} seconds");
+                found[all.len()] = Some(vec![Finding::error(family.name, late)]);
+            }
+        }
+    }
+    all
+}
