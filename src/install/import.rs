@@ -324,7 +324,7 @@ fn walk(
             }
             let (file, size) = (entry.path(), found.len());
             files.insert(path.clone(), Entry { path, file, size, digest: None });
-        } else if is_often_added(&path) {
+        } else if is_often_added(&path) && !(depth == 0 && may_be_of_go(&path, 0)) {
             listing.extra.push(path);
         } else {
             let what = match found.is_symlink() {
