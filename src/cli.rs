@@ -1,8 +1,8 @@
 //! The command line. The doc comments are the help text.
 
 use crate::commands::{
-    completions, current, default, doctor, env, exec, hook, install, list, list_remote, mirror,
-    pin, root, setup, teardown, uninstall, use_, verify, which,
+    completions, current, default, doctor, env, exec, hook, import, install, list, list_remote,
+    mirror, pin, root, setup, teardown, uninstall, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -59,6 +59,7 @@ pub enum Command {
     Install(install::Args),
     #[command(alias = "remove", alias = "rm")]
     Uninstall(uninstall::Args),
+    Import(import::Args),
     Verify(verify::Args),
     #[command(alias = "ls")]
     List(list::Args),

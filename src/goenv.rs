@@ -73,6 +73,22 @@ pub fn gosumdb(store: &Store) -> Result<Setting> {
     }))
 }
 
+/// GOMODCACHE: `pkg/mod` in the first entry of GOPATH, where nobody says anything;
+/// `None` without a home directory.
+///
+/// # Errors
+/// As [`goproxy`].
+pub fn gomodcache(store: &Store) -> Result<Option<PathBuf>> {
+    if let Some(setting) = lookup(store, "GOMODCACHE")? {
+        return Ok(Some(setting.value.into()));
+    }
+    let gopath = lookup(store, "GOPATH")?.and_then(|setting| {
+        env::split_paths(&setting.value).find(|entry| !entry.as_os_str().is_empty())
+    });
+    let gopath = gopath.or_else(|| Some(dirs::home_dir()?.join("go")));
+    Ok(gopath.map(|gopath| gopath.join("pkg").join("mod")))
+}
+
 /// Where a setting stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {

@@ -10,9 +10,11 @@
 //! proof     a tree in staging becomes a receipt, or is refused
 //! assembly  a tree put together from files that are there and members of a zip
 //! upgrade   a tree put together from those of an installed neighbour
+//! import    a tree that somebody else keeps on this machine
 //! ```
 
 pub(crate) mod assembly;
+pub mod import;
 mod places;
 mod proof;
 mod receive;
@@ -29,7 +31,7 @@ use crate::platform::Platform;
 use crate::source::http::Http;
 use crate::source::{ByParts, Failure, Offer, RangedZip, Shape, Sources};
 use crate::store::share::Neighbour;
-use crate::store::{LogRecord, Parts, Staging, Store, Toolchain};
+use crate::store::{LogRecord, Parts, Receipt, Staging, Store, Toolchain};
 use crate::trust::lockfile::{self, InForce};
 use crate::trust::sha256::Sha256;
 use crate::ui::{self, Ui, shown};
@@ -229,6 +231,16 @@ fn offer_of_file<'a>(http: &'a Http, file: &Path, sha256: Option<Sha256>) -> Res
     })
 }
 
+/// What proves a toolchain, as a clause.
+fn proof(receipt: &Receipt) -> String {
+    match &receipt.record {
+        Some(LogRecord { database, number, .. }) => {
+            format!("proved by record {number} of {database}")
+        }
+        None => receipt.evidence.label().into(),
+    }
+}
+
 /// The line for a person when it is done.
 #[must_use]
 pub fn summary(toolchain: &Toolchain) -> String {
@@ -244,12 +256,7 @@ pub fn summary(toolchain: &Toolchain) -> String {
             let bytes = ui::bytes(*bytes);
             size += &format!(" ({bytes} fetched, the rest is as in Go {neighbour})");
         }
-        match (&receipt.record, receipt.evidence) {
-            (Some(LogRecord { database, number, .. }), _) => {
-                format!(", {size}, proved by record {number} of {database}")
-            }
-            (None, evidence) => format!(", {size}, {}", evidence.label()),
-        }
+        format!(", {size}, {}", proof(&receipt))
     });
     format!("installed Go {}{on}{told}", toolchain.version)
 }

@@ -8,6 +8,7 @@
 //! install  verify  locking          source, proof and store, tied together
 //! catalog  source  archive  trust   what exists, where it comes from, why it is believed
 //! store                             what is installed
+//! managers                          others that keep toolchains, and where
 //! setup                             shells set up, and that taken back
 //! shell                             an activation as text for a shell
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
@@ -27,6 +28,7 @@ pub mod goenv;
 pub mod host;
 pub mod install;
 pub mod locking;
+pub mod managers;
 pub mod platform;
 pub mod process;
 pub mod setup;

@@ -238,15 +238,17 @@ pub fn counted(count: usize, what: &str) -> String {
 pub fn table(rows: &[Vec<String>]) -> String {
     use unicode_width::UnicodeWidthStr;
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    // Colours take no room.
+    let width_of = |cell: &str| anstream::adapter::strip_str(cell).to_string().width();
     let width =
-        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
+        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| width_of(cell)).max();
     let widths: Vec<_> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         let mut shown = String::new();
         for (at, cell) in row.iter().enumerate() {
             shown.push_str(cell);
-            shown.extend(std::iter::repeat_n(' ', widths[at] - cell.width() + 2));
+            shown.extend(std::iter::repeat_n(' ', widths[at] - width_of(cell) + 2));
         }
         let shown = shown.trim_end();
         if number == 0 {

@@ -139,7 +139,7 @@ pub(super) fn install_one(
 }
 
 /// Somebody who has no default yet may not know that there is one.
-fn suggest_default(gvm: &Gvm, platform: &Platform, request: Request) -> Result<()> {
+pub(super) fn suggest_default(gvm: &Gvm, platform: &Platform, request: Request) -> Result<()> {
     if platform.is_host() && gvm.store.default_pin().is_ok_and(|pin| pin.is_none()) {
         gvm.ui.say(format_args!("to use it where nothing is pinned: gvm default {request}"));
     }

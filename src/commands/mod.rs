@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod env;
 pub mod exec;
 pub mod hook;
+pub mod import;
 pub mod install;
 pub mod list;
 pub mod list_remote;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         cli.command,
         Command::Install(_)
             | Command::Uninstall(_)
+            | Command::Import(_)
             | Command::List(_)
             | Command::Verify(_)
             | Command::Mirror(_)
@@ -76,6 +78,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let done = match cli.command {
         Command::Install(args) => install::run(&gvm, args),
         Command::Uninstall(args) => uninstall::run(&gvm, args),
+        Command::Import(args) => import::run(&gvm, args),
         Command::Verify(args) => verify::run(&gvm, args),
         Command::List(args) => list::run(&gvm, args),
         Command::ListRemote(args) => list_remote::run(&gvm, args),
@@ -263,9 +266,11 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 mod complete {
-    //! Completion candidates for versions and mirrors.
+    //! Completion candidates for versions, mirrors and managers.
 
     use crate::config::Config;
+    use crate::install::import;
+    use crate::managers::{self, Manager};
     use crate::platform::Platform;
     use crate::source::{Sources, mirrors};
     use crate::store::Store;
@@ -314,6 +319,31 @@ mod complete {
     pub fn installed(typed: &OsStr) -> Vec<CompletionCandidate> {
         let all = Store::open().and_then(|store| store.toolchains()).unwrap_or_default();
         candidates(all.into_iter().map(|toolchain| toolchain.version).collect(), typed)
+    }
+
+    /// Who keeps toolchains, besides gvm.
+    pub fn managers(typed: &OsStr) -> Vec<CompletionCandidate> {
+        let typed = typed.to_string_lossy();
+        let fitting =
+            Manager::ALL.into_iter().filter(|manager| manager.name().starts_with(&*typed));
+        let candidate = |manager: Manager| {
+            CompletionCandidate::new(manager.name()).help(Some(manager.label().into()))
+        };
+        fitting.map(candidate).collect()
+    }
+
+    /// Versions that others keep on this machine.
+    pub fn importable(typed: &OsStr) -> Vec<CompletionCandidate> {
+        let found = || {
+            let store = Store::open().ok()?;
+            let found = managers::find(&managers::Places::here(&store)?, &Manager::ALL, &store);
+            let identities = found.iter().filter_map(|found| import::identify(&found.goroot).ok());
+            let mut versions: Vec<_> = identities.map(|identity| identity.version).collect();
+            versions.sort_unstable_by(|a, b| b.cmp(a));
+            versions.dedup();
+            Some(versions)
+        };
+        candidates(found().unwrap_or_default(), typed)
     }
 
     /// Versions that can be installed, from what is cached: completing asks no

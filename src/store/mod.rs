@@ -65,6 +65,17 @@ impl Toolchain {
     }
 }
 
+/// Deletes a tree that is none of ours. It is called otherwise first, so that a killed
+/// deletion leaves none that is half there under its name.
+///
+/// # Errors
+/// It cannot be renamed (it is still whole then) or not be deleted.
+pub fn delete_tree(directory: &Path) -> Result<()> {
+    let gone = directory.with_file_name(format!(".gvm-removed-{}", std::process::id()));
+    fs_err::rename(directory, &gone)?;
+    staging::remove_tree(&gone)
+}
+
 /// A path of the layout as the standard library has it.
 #[must_use]
 pub fn path(bytes: &[u8]) -> PathBuf {

@@ -36,15 +36,15 @@ pub struct Receipt {
 /// Where the bytes came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `go.dev`, `proxy` or `file`.
+    /// `go.dev`, `flat`, `proxy`, `file` or `import`.
     pub source: String,
-    /// URL or path, without a password.
+    /// URL or path, without a password; of a tree that was imported, its GOROOT.
     pub url: String,
     /// SHA-256 of the archive, in hexadecimal digits; where it was not fetched whole,
     /// nobody knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Of the archive, in bytes.
+    /// Of the archive, in bytes; of a tree that was imported, its files'.
     pub size: u64,
     /// What was fetched of it, where that was not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

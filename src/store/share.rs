@@ -90,13 +90,17 @@ impl Neighbour {
         let mut neighbour = Self { goroot: goroot.into(), way: Way::Clone, ours };
         if share == Share::Off {
             neighbour.way = Way::Copy;
-        } else if !neighbour.can_clone(&staging.scratch("clone")) {
+        } else if neighbour.can_clone(&staging.scratch("clone")) {
+            fs_err::remove_file(staging.scratch("clone"))?;
+        } else {
             // Whom no mode keeps from writing (root, and everybody where the file
             // system has no modes) would change every tree with one write.
             let is_bound = OpenOptions::new().write(true).open(&probe).is_err();
             let is_linked = cfg!(unix) && (is_bound || share == Share::Links);
             neighbour.way = if is_linked { Way::Link } else { Way::Copy };
         }
+        // There may be two for one tree.
+        fs_err::remove_file(&probe)?;
         Ok(neighbour)
     }
 
@@ -156,20 +160,7 @@ impl Neighbour {
     /// A file by its path in GOROOT; `None` where there is none that could be taken.
     #[must_use]
     pub fn open(&self, path: &str) -> Option<Theirs> {
-        let path = self.goroot.join(path);
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        {
-            use fs_err::os::unix::fs::OpenOptionsExt;
-            // Neither what a link points to nor what waits for a writer.
-            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-            options.custom_flags(flags.bits().cast_signed());
-        }
-        let file = options.open(&path).ok()?;
-        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
-        let (size, modified) = (metadata.len(), metadata.modified().ok());
-        Some(Theirs { file, path, size, modified })
+        Theirs::open(&self.goroot.join(path))
     }
 
     /// A file by its path in GOROOT, to be compared with what comes; `None` where there
@@ -241,17 +232,10 @@ impl Neighbour {
             true => None,
             false => Some(create(to, executable)?),
         };
-        let mut buffer = vec![0; BUFFER.min(theirs.size.max(1) as usize)];
-        loop {
-            let length = theirs.file.read(&mut buffer)?;
-            if length == 0 {
-                break;
-            }
-            see(&mut seen, &buffer[..length]);
-            if let Some(copy) = &mut copy {
-                copy.write_all(&buffer[..length])?;
-            }
-        }
+        theirs.read_to_end(|bytes| {
+            see(&mut seen, bytes);
+            copy.as_mut().map_or(Ok(()), |copy| copy.write_all(bytes))
+        })?;
         match (is_it(&seen), copy) {
             (true, Some(_)) => Ok(Some(seen)),
             (true, None) => {
@@ -270,9 +254,98 @@ impl Neighbour {
     }
 }
 
+impl Neighbour {
+    /// Takes over a file of a tree that others may write to at any time. What counts is
+    /// what is read of it once it is at `to`: `see` has all of those bytes, and then
+    /// `is_it` tells. What was seen is given back if so; else nothing is at `to`.
+    ///
+    /// # Errors
+    /// It cannot be read, or `to` not be written.
+    pub fn adopt<S>(
+        &self,
+        mut theirs: Theirs,
+        to: &Path,
+        executable: bool,
+        mut seen: S,
+        see: impl Fn(&mut S, &[u8]),
+        is_it: impl Fn(&S) -> bool,
+    ) -> io::Result<Option<S>> {
+        if self.is_placed(&theirs, to, executable)? {
+            let ours = Theirs::open(to).ok_or_else(|| theirs.changed());
+            ours?.read_to_end(|bytes| {
+                see(&mut seen, bytes);
+                Ok(())
+            })?;
+        } else {
+            let mut copy = create(to, executable)?;
+            theirs.read_to_end(|bytes| {
+                see(&mut seen, bytes);
+                copy.write_all(bytes)
+            })?;
+        }
+        if is_it(&seen) {
+            return Ok(Some(seen));
+        }
+        fs_err::remove_file(to)?;
+        Ok(None)
+    }
+
+    /// Puts a clone or another name of an open file to `to`, where that can be: a name,
+    /// if nobody may write to it.
+    fn is_placed(&self, theirs: &Theirs, to: &Path, executable: bool) -> io::Result<bool> {
+        match self.way {
+            Way::Clone => Ok(self.clone_of(theirs, to, executable).is_ok()),
+            Way::Link if self.has_our_mode(theirs, executable)? => {
+                // Not every file system has hard links.
+                if fs_err::hard_link(&theirs.path, to).is_err() {
+                    return Ok(false);
+                }
+                let is_it = is_same_file(theirs, to)?;
+                if !is_it {
+                    fs_err::remove_file(to)?;
+                }
+                Ok(is_it)
+            }
+            Way::Link | Way::Move | Way::Copy => Ok(false),
+        }
+    }
+}
+
 const BUFFER: usize = 256 << 10;
 
 impl Theirs {
+    /// A file by its path; `None` where there is none that could be read: neither what a
+    /// link points to nor what waits for a writer is one.
+    #[must_use]
+    pub fn open(path: &Path) -> Option<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        {
+            use fs_err::os::unix::fs::OpenOptionsExt;
+            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+            options.custom_flags(flags.bits().cast_signed());
+        }
+        let file = options.open(path).ok()?;
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        let (size, modified) = (metadata.len(), metadata.modified().ok());
+        Some(Self { file, path: path.into(), size, modified })
+    }
+
+    /// Lets `see` have its bytes to the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or what `see` says.
+    pub fn read_to_end(&mut self, mut see: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut buffer = vec![0; BUFFER.min(self.size.max(1) as usize)];
+        loop {
+            match self.file.read(&mut buffer)? {
+                0 => return Ok(()),
+                length => see(&buffer[..length])?,
+            }
+        }
+    }
+
     /// Its size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -41,6 +41,12 @@ pub fn is_left_out(path: &str) -> bool {
 /// zips). It is the file that images of containers edit.
 const GO_ENV: &str = "98fcab78e155e9fa0c36b18874add30724d04c2452078117c78618107ebfbc9e";
 
+/// The digest of the official go.env.
+#[must_use]
+pub fn official_go_env() -> Option<Sha256> {
+    Sha256::parse(GO_ENV)
+}
+
 /// The digests of the files of a GOROOT, by path with slashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -88,7 +94,7 @@ impl Tree {
     /// official one.
     #[must_use]
     pub fn is_but_for_go_env(&self, prefix: &str, h1: &str) -> bool {
-        let Some(official) = Sha256::parse(GO_ENV) else { return false };
+        let Some(official) = official_go_env() else { return false };
         let mut tree = self.clone();
         tree.files.insert("go.env".into(), official).is_some() && tree.h1(prefix) == h1
     }
