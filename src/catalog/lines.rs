@@ -15,6 +15,7 @@ use crate::platform::Platform;
 use crate::trust::sha256::Sha256;
 use crate::version::Version;
 use std::fmt::Write;
+use std::rc::Rc;
 
 impl Catalog {
     /// The lines that [`Catalog::from_lines`] reads.
@@ -41,20 +42,20 @@ impl Catalog {
     /// Reads what [`Catalog::to_lines`] wrote; `None` where a line is something else.
     #[must_use]
     pub fn from_lines(text: &str) -> Option<Self> {
-        let mut catalog = Self::default();
-        let mut release: Option<Release> = None;
-        for line in text.lines() {
-            if let Some(about) = line.strip_prefix(' ') {
-                let (platform, archive) = parse_archive(about)?;
-                release.as_mut()?.archives.insert(platform, archive);
-            } else {
-                let version = Version::parse(line)?;
-                let new = Release { version, archives: Default::default() };
-                release.replace(new).into_iter().for_each(|before| catalog.add(before));
+        let mut lines = text.lines().peekable();
+        let mut releases = Vec::new();
+        while let Some(line) = lines.next() {
+            let version = Version::parse(line)?;
+            let mut archives = Vec::new();
+            while let Some(about) = lines.peek().and_then(|line| line.strip_prefix(' ')) {
+                archives.push(parse_archive(about)?);
+                lines.next();
             }
+            // Both are in order, so that the maps are built at once.
+            let archives = archives.into_iter().collect();
+            releases.push((version, Release { version, archives }));
         }
-        release.into_iter().for_each(|last| catalog.add(last));
-        Some(catalog)
+        Some(Self { releases: Rc::new(releases.into_iter().collect()) })
     }
 }
 
