@@ -232,10 +232,7 @@ impl Neighbour {
             true => None,
             false => Some(create(to, executable)?),
         };
-        theirs.read_to_end(|bytes| {
-            see(&mut seen, bytes);
-            copy.as_mut().map_or(Ok(()), |copy| copy.write_all(bytes))
-        })?;
+        theirs.read_into(copy.as_mut(), &mut seen, see)?;
         match (is_it(&seen), copy) {
             (true, Some(_)) => Ok(Some(seen)),
             (true, None) => {
@@ -252,9 +249,7 @@ impl Neighbour {
             (false, None) => Ok(None),
         }
     }
-}
 
-impl Neighbour {
     /// Takes over a file of a tree that others may write to at any time. What counts is
     /// what is read of it once it is at `to`: `see` has all of those bytes, and then
     /// `is_it` tells. What was seen is given back if so; else nothing is at `to`.
@@ -263,26 +258,19 @@ impl Neighbour {
     /// It cannot be read, or `to` not be written.
     pub fn adopt<S>(
         &self,
-        mut theirs: Theirs,
+        theirs: Theirs,
         to: &Path,
         executable: bool,
         mut seen: S,
         see: impl Fn(&mut S, &[u8]),
         is_it: impl Fn(&S) -> bool,
     ) -> io::Result<Option<S>> {
-        if self.is_placed(&theirs, to, executable)? {
-            let ours = Theirs::open(to).ok_or_else(|| theirs.changed());
-            ours?.read_to_end(|bytes| {
-                see(&mut seen, bytes);
-                Ok(())
-            })?;
+        let (mut from, mut copy) = if self.is_placed(&theirs, to, executable)? {
+            (Theirs::open(to).ok_or_else(|| theirs.changed())?, None)
         } else {
-            let mut copy = create(to, executable)?;
-            theirs.read_to_end(|bytes| {
-                see(&mut seen, bytes);
-                copy.write_all(bytes)
-            })?;
-        }
+            (theirs, Some(create(to, executable)?))
+        };
+        from.read_into(copy.as_mut(), &mut seen, see)?;
         if is_it(&seen) {
             return Ok(Some(seen));
         }
@@ -344,6 +332,19 @@ impl Theirs {
                 length => see(&buffer[..length])?,
             }
         }
+    }
+
+    /// Lets `see` have its bytes to the end, and writes them into a copy, if there is one.
+    fn read_into<S>(
+        &mut self,
+        mut copy: Option<&mut File>,
+        seen: &mut S,
+        see: impl Fn(&mut S, &[u8]),
+    ) -> io::Result<()> {
+        self.read_to_end(|bytes| {
+            see(seen, bytes);
+            copy.as_mut().map_or(Ok(()), |copy| copy.write_all(bytes))
+        })
     }
 
     /// Its size in bytes.
