@@ -239,16 +239,18 @@ pub fn table(rows: &[Vec<String>]) -> String {
     use unicode_width::UnicodeWidthStr;
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     // Colours take no room.
-    let width_of = |cell: &str| anstream::adapter::strip_str(cell).to_string().width();
+    let width_of = |cell: &String| anstream::adapter::strip_str(cell).to_string().width();
+    let cells: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|cell| (cell, width_of(cell))).collect()).collect();
     let width =
-        |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| width_of(cell)).max();
+        |at: usize| cells.iter().filter_map(|row| row.get(at)).map(|(_, width)| *width).max();
     let widths: Vec<_> = (0..columns).map(|at| width(at).unwrap_or(0)).collect();
     let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
+    for (number, row) in cells.iter().enumerate() {
         let mut shown = String::new();
-        for (at, cell) in row.iter().enumerate() {
+        for (at, (cell, width)) in row.iter().enumerate() {
             shown.push_str(cell);
-            shown.extend(std::iter::repeat_n(' ', widths[at] - width_of(cell) + 2));
+            shown.extend(std::iter::repeat_n(' ', widths[at] - width + 2));
         }
         let shown = shown.trim_end();
         if number == 0 {
