@@ -4,6 +4,8 @@
 //! which a manager can be moved counts as it does there.
 
 use crate::goenv;
+use crate::host::Host;
+use crate::layout::Layout;
 use crate::store::Store;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -157,7 +159,10 @@ impl Places {
             Manager::Goenv => of("GOENV_ROOT", ".goenv"),
             Manager::Moovweb => {
                 // Ours is called the same.
-                let named = self.variable("GVM_ROOT").filter(|root| is_moovweb(root));
+                let named = self.variable("GVM_ROOT").filter(|root| {
+                    let root = root.as_os_str().as_encoded_bytes();
+                    Layout::new(root.to_vec()).is_moovweb(&Host)
+                });
                 vec![named.map_or_else(|| self.home.join(".gvm"), Path::to_path_buf)]
             }
             Manager::Asdf => of("ASDF_DATA_DIR", ".asdf"),
@@ -224,10 +229,6 @@ impl Places {
             }),
         }
     }
-}
-
-fn is_moovweb(root: &Path) -> bool {
-    root.join("scripts/gvm-default").is_file()
 }
 
 /// Directories in a directory by their names, sorted; links among them are other
