@@ -11,12 +11,18 @@ use std::env;
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The shim executable, which is installed beside gvm.
 ///
 /// # Errors
 /// It is not there.
 pub(crate) fn executable() -> Result<PathBuf> {
+    // A hook asks for it twice at each start of a shell.
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found.clone());
+    }
     let gvm = env::current_exe()?;
     let beside = |gvm: &Path| gvm.with_file_name(format!("gvm-shim{EXE_SUFFIX}"));
     let mut shim = beside(&gvm);
@@ -25,7 +31,7 @@ pub(crate) fn executable() -> Result<PathBuf> {
         shim = beside(&fs_err::canonicalize(&gvm).unwrap_or(gvm));
     }
     if shim.is_file() {
-        return Ok(shim);
+        return Ok(FOUND.get_or_init(|| shim).clone());
     }
     Err(Error::new(Code::Failure, format!("the shim executable is not at {}", shown(&shim)))
         .hint("install gvm and gvm-shim into one directory: cargo install installs both"))
