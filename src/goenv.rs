@@ -82,11 +82,16 @@ pub fn gomodcache(store: &Store) -> Result<Option<PathBuf>> {
     if let Some(setting) = lookup(store, "GOMODCACHE")? {
         return Ok(Some(setting.value.into()));
     }
-    let gopath = lookup(store, "GOPATH")?.and_then(|setting| {
-        env::split_paths(&setting.value).find(|entry| !entry.as_os_str().is_empty())
-    });
-    let gopath = gopath.or_else(|| Some(dirs::home_dir()?.join("go")));
-    Ok(gopath.map(|gopath| gopath.join("pkg").join("mod")))
+    Ok(module_cache_in(lookup(store, "GOPATH")?.map(|setting| setting.value)))
+}
+
+/// GOMODCACHE where nobody sets it, by what GOPATH is set to.
+#[must_use]
+pub fn module_cache_in(gopath: Option<String>) -> Option<PathBuf> {
+    let first =
+        gopath.and_then(|list| env::split_paths(&list).find(|entry| !entry.as_os_str().is_empty()));
+    let gopath = first.or_else(|| Some(dirs::home_dir()?.join("go")))?;
+    Some(gopath.join("pkg").join("mod"))
 }
 
 /// Where a setting stands.

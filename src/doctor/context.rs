@@ -1,8 +1,9 @@
 //! What the families look at, each fact found out once.
 
-use super::which_go;
+use super::which_go::{self, OnPath};
 use crate::config::{Config, Offline};
 use crate::error::Result;
+use crate::goenv::{self, Located};
 use crate::host::Host;
 use crate::layout;
 use crate::pin::PinError;
@@ -17,6 +18,7 @@ pub struct Context {
     /// The settings, or what is wrong with them.
     pub config: Result<Config>,
     home: Option<PathBuf>,
+    on_path: OnceLock<Vec<OnPath>>,
     resolution: OnceLock<Result<Resolution, PinError>>,
     goroot: OnceLock<Option<PathBuf>>,
 }
@@ -25,7 +27,14 @@ impl Context {
     #[must_use]
     pub fn new(store: Store, config: Result<Config>) -> Self {
         let home = dirs::home_dir().filter(|home| home.is_absolute());
-        Self { store, config, home, resolution: OnceLock::new(), goroot: OnceLock::new() }
+        Self {
+            store,
+            config,
+            home,
+            on_path: OnceLock::new(),
+            resolution: OnceLock::new(),
+            goroot: OnceLock::new(),
+        }
     }
 
     /// What keeps gvm off the network.
@@ -37,6 +46,17 @@ impl Context {
     #[must_use]
     pub fn home(&self) -> Option<&Path> {
         self.home.as_deref()
+    }
+
+    /// Every go on PATH in its order, each directory once.
+    pub(super) fn on_path(&self) -> &[OnPath] {
+        self.on_path.get_or_init(|| which_go::on_path(self))
+    }
+
+    /// A setting as the go command that runs here sees it; `None` as well where it cannot
+    /// be read, which the family of variables tells.
+    pub(super) fn setting(&self, name: &str) -> Option<Located> {
+        goenv::located(name, self.goroot()).ok().flatten()
     }
 
     /// What the current directory and environment resolve to.

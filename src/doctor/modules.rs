@@ -1,7 +1,7 @@
 //! Where modules come from: the variables about it as the go command sees them, what
 //! contradicts what, and whether the places answer.
 
-use super::{Context, Finding};
+use super::{Context, Finding, variables};
 use crate::goenv::{self, Located, Place as Stands, Setting};
 use crate::path::display;
 use crate::source::measure;
@@ -97,7 +97,7 @@ struct Variable {
 
 impl Variable {
     fn read(context: &Context, name: &'static str) -> Self {
-        if let Ok(Some(Located { value, place })) = goenv::located(name, context.goroot()) {
+        if let Some(Located { value, place }) = context.setting(name) {
             return Self {
                 name,
                 value,
@@ -137,11 +137,8 @@ impl Variable {
     fn unset(&self) -> String {
         let name = self.name;
         match &self.stands {
-            Some(Stands::User { .. }) | None => format!("go env -u {name}"),
-            Some(Stands::Environment) => format!("unset {name}, also where it is exported"),
-            Some(Stands::Goroot { file, line }) => {
-                format!("take out line {line} of {}", crate::ui::shown(file))
-            }
+            Some(place) => variables::unset(name, place, &[]),
+            None => format!("go env -u {name}"),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::resolve::Outcome;
 use crate::version::Version;
 use gvm_hot::System as _;
 use gvm_hot::shim;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub fn check(context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -72,7 +72,7 @@ fn selected(context: &Context) -> Result<(Finding, Option<Version>), Finding> {
     };
     let local = context.goroot().and_then(which_go::version_in);
     let local = local.as_deref().and_then(Version::parse_toolchain);
-    let here = which_go::on_path(context);
+    let here = context.on_path();
     match here.first().filter(|go| go.whose == Whose::Other) {
         Some(other) => {
             let version = local.map_or_else(|| "another one".into(), |v| format!("Go {v}"));
@@ -187,7 +187,7 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
         let cause = format!("Go {local}: before 1.21, go runs as itself whatever go.mod says");
         return vec![Finding::ok(SUBJECT, cause)];
     }
-    let located = goenv::located("GOTOOLCHAIN", context.goroot()).ok().flatten();
+    let located = context.setting("GOTOOLCHAIN");
     // Where a packager has taken the line out of go.env, go does not switch.
     let (value, gotoolchain) = match located {
         Some(Located { value, place }) => {
@@ -212,7 +212,7 @@ fn effective(context: &Context, local: Option<Version>) -> Vec<Finding> {
         }
     };
     // GO111MODULE=off turns all of it off, wherever it is set.
-    if setting_is(context, "GO111MODULE", "off") {
+    if context.setting("GO111MODULE").is_some_and(|setting| setting.value == "off") {
         return vec![Finding::ok(
             SUBJECT,
             format!("Go {local}: with GO111MODULE=off, go does not switch"),
@@ -274,11 +274,6 @@ fn is_1_21_candidate(version: Version) -> bool {
     (version.major(), version.minor()) == (1, 21)
 }
 
-fn setting_is(context: &Context, name: &str, value: &str) -> bool {
-    let located = goenv::located(name, context.goroot()).ok().flatten();
-    located.is_some_and(|located| located.value == value)
-}
-
 /// The go of that version that the go command runs without a download: on PATH, where it
 /// is the shim of an installed one, else in the module cache.
 fn whereabouts(context: &Context, version: Version) -> Option<PathBuf> {
@@ -287,7 +282,7 @@ fn whereabouts(context: &Context, version: Version) -> Option<PathBuf> {
     // The shim adds its directory, so that it is found there in any case.
     let shims = context.store.layout().shims();
     let mut entries: Vec<&[u8]> = path::entries(&list).filter(|e| path::is_absolute(e)).collect();
-    if which_go::on_path(context).first().is_none_or(|go| go.whose != Whose::Other) {
+    if context.on_path().first().is_none_or(|go| go.whose != Whose::Other) {
         entries.push(&shims);
     }
     let on_path = entries
@@ -297,19 +292,14 @@ fn whereabouts(context: &Context, version: Version) -> Option<PathBuf> {
     if let Some(file) = on_path {
         return Some(PathBuf::from(os(&file)));
     }
-    let setting = |name| goenv::located(name, context.goroot()).ok().flatten().map(|l| l.value);
-    let cache = setting("GOMODCACHE").map(PathBuf::from).or_else(|| {
-        let gopath = setting("GOPATH").map(|list| {
-            let first = path::entries(list.as_bytes()).next().unwrap_or_default().to_vec();
-            PathBuf::from(os(&first))
-        });
-        let gopath = gopath.or_else(|| Some(context.home()?.join("go")))?;
-        Some(gopath.join("pkg/mod"))
-    })?;
+    let setting = |name| context.setting(name).map(|setting| setting.value);
+    let cache = setting("GOMODCACHE")
+        .map(PathBuf::from)
+        .or_else(|| goenv::module_cache_in(setting("GOPATH")))?;
     let platform = layout::HOST;
     let tree = format!("golang.org/toolchain@v0.0.1-{name}.{platform}");
     let go = cache.join(tree).join("bin").join(format!("go{}", path::EXE_SUFFIX));
-    go.is_file().then(|| Path::new(&go).to_path_buf())
+    go.is_file().then_some(go)
 }
 
 #[cfg(test)]

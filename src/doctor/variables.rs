@@ -1,7 +1,7 @@
 //! Variables of the go command that decide where it looks and how it builds, with
 //! whoever sets them; and what old tutorials advise and is wrong by now.
 
-use super::which_go::{self, Whose};
+use super::which_go::Whose;
 use super::{Context, Finding, places, rc};
 use crate::activation;
 use crate::error::Result;
@@ -59,14 +59,8 @@ fn goenv_file() -> Vec<Finding> {
     }
 }
 
-/// A setting as the go command that runs here sees it. What cannot be read has been told
-/// already.
-fn setting(context: &Context, name: &str) -> Option<Located> {
-    goenv::located(name, context.goroot()).ok().flatten()
-}
-
 /// What takes a setting back.
-fn unset(name: &str, place: &Place, files: &[PathBuf]) -> String {
+pub(super) fn unset(name: &str, place: &Place, files: &[PathBuf]) -> String {
     match place {
         Place::Environment => {
             let set = rc::assignments(files, name);
@@ -104,7 +98,7 @@ fn take_out_of_go_env(name: &str) -> Result<()> {
 fn goroot(context: &Context, files: &[PathBuf]) -> Vec<Finding> {
     const SUBJECT: &str = "GOROOT";
     let mut findings = Vec::new();
-    let here = which_go::on_path(context);
+    let here = context.on_path();
     let own = here.first().filter(|go| go.whose == Whose::Other);
     let own = own.and_then(|go| goenv::goroot_of(&go.file));
     if let Some(set) = activation::users_goroot(&Host, context.store.layout()) {
@@ -175,7 +169,7 @@ fn goroot(context: &Context, files: &[PathBuf]) -> Vec<Finding> {
 /// The effective GOPATH, and what is wrong with it.
 fn gopath(context: &Context, findings: &mut Vec<Finding>) -> Option<Vec<PathBuf>> {
     const SUBJECT: &str = "GOPATH";
-    let (list, place) = match setting(context, SUBJECT) {
+    let (list, place) = match context.setting(SUBJECT) {
         Some(Located { value, place }) => (value, place.to_string()),
         None => match context.home() {
             // As go/build has it.
@@ -255,7 +249,7 @@ fn gopath(context: &Context, findings: &mut Vec<Finding>) -> Option<Vec<PathBuf>
 /// Where `go install` puts programs, and whether they are found there.
 fn go_install(context: &Context, gopath: Option<&[PathBuf]>) -> Option<Finding> {
     const SUBJECT: &str = "go install";
-    let (bin, why) = match setting(context, "GOBIN") {
+    let (bin, why) = match context.setting("GOBIN") {
         Some(Located { value, place }) => (PathBuf::from(value), format!("GOBIN, {place}")),
         None => (gopath?.first()?.join("bin"), "GOPATH".into()),
     };
@@ -299,7 +293,7 @@ fn go_install(context: &Context, gopath: Option<&[PathBuf]>) -> Option<Finding> 
 
 fn go111module(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GO111MODULE";
-    let Located { value, place } = setting(context, SUBJECT)?;
+    let Located { value, place } = context.setting(SUBJECT)?;
     let fix = unset(SUBJECT, &place, files);
     let finding = match value.as_str() {
         "on" => {
@@ -347,7 +341,7 @@ fn flags_shown(flags: &[String]) -> String {
 
 fn goflags(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOFLAGS";
-    let Located { value, place } = setting(context, SUBJECT)?;
+    let Located { value, place } = context.setting(SUBJECT)?;
     let fix = unset(SUBJECT, &place, files);
     // cmd/go, internal/base/goflags.go.
     let Ok(flags) = shell_words::split(&value) else {
@@ -392,7 +386,7 @@ fn unknown_flag(context: &Context) -> Option<String> {
 
 fn gotoolchain(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOTOOLCHAIN";
-    let Located { value, place } = setting(context, SUBJECT)?;
+    let Located { value, place } = context.setting(SUBJECT)?;
     let told = display(value.as_bytes());
     if matches!(place, Place::Goroot { .. }) || matches!(value.as_str(), "auto" | "local" | "path")
     {
@@ -414,7 +408,7 @@ fn gotoolchain(context: &Context, files: &[PathBuf]) -> Option<Finding> {
 /// (internal/goexperiment/flags.go).
 fn goexperiment(context: &Context, files: &[PathBuf]) -> Option<Finding> {
     const SUBJECT: &str = "GOEXPERIMENT";
-    let Located { value, place } = setting(context, SUBJECT)?;
+    let Located { value, place } = context.setting(SUBJECT)?;
     let fix = unset(SUBJECT, &place, files);
     let told = display(value.as_bytes());
     let source = context.goroot()?.join("src/internal/goexperiment/flags.go");
@@ -461,7 +455,7 @@ fn experiments(source: &str) -> Vec<String> {
 fn platform(context: &Context, files: &[PathBuf]) -> Vec<Finding> {
     let host = [("GOOS", layout::HOST.os), ("GOARCH", layout::HOST.arch)];
     let of = |(name, host): (&str, &str)| {
-        let Located { value, place } = setting(context, name)?;
+        let Located { value, place } = context.setting(name)?;
         let told = display(value.as_bytes());
         (value != host).then(|| {
             Finding::warning(
@@ -479,7 +473,7 @@ fn caches(context: &Context, gopath: Option<&[PathBuf]>) -> Vec<Finding> {
     // As os.UserCacheDir has it.
     let builds = dirs::cache_dir().map(|cache| cache.join("go-build"));
     let found = [("GOMODCACHE", modules), ("GOCACHE", builds)].map(|(name, default)| {
-        let (directory, place) = match setting(context, name) {
+        let (directory, place) = match context.setting(name) {
             Some(Located { value, place }) => (PathBuf::from(value), place.to_string()),
             None => (default?, "Go's default".into()),
         };

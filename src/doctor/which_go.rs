@@ -31,15 +31,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const NEW_TERMINAL: &str = "open a new terminal";
 
 pub fn check(context: &Context) -> Vec<Finding> {
-    let here = on_path(context);
-    let mut findings = vec![winner(context, &here)];
+    let here = context.on_path();
+    let mut findings = vec![winner(context, here)];
     findings.extend(here.iter().enumerate().skip(1).map(|(at, go)| behind(context, at, go)));
-    findings.extend(gofmt(&here));
+    findings.extend(gofmt(here));
     findings.push(shims(context));
     findings.extend(known_gvm(context));
     match shells::places() {
         Ok(places) => {
-            findings.extend(hook(context, &here));
+            findings.extend(hook(context, here));
             findings.extend(started_anew(context, &places));
         }
         Err(error) => findings.push(Finding::error("shells", error.message())),
@@ -62,7 +62,7 @@ pub(super) enum Whose {
     Other,
 }
 
-/// Every go on PATH in its order, each directory once.
+/// See [`Context::on_path`].
 pub(super) fn on_path(context: &Context) -> Vec<OnPath> {
     let layout = context.store.layout();
     let identity = |path: &[u8]| Host.metadata(path).map(|found| found.identity);
@@ -131,7 +131,7 @@ impl OnPath {
 
 /// See [`Context::goroot`].
 pub(super) fn goroot(context: &Context) -> Option<PathBuf> {
-    match on_path(context).first() {
+    match context.on_path().first() {
         Some(OnPath { file, whose: Whose::Other, .. }) => goenv::goroot_of(file),
         _ => match &context.resolution().as_ref().ok()?.outcome {
             Outcome::Toolchain { goroot, .. } => Some(PathBuf::from(os(goroot))),
