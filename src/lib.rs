@@ -10,10 +10,11 @@
 //! store                             what is installed
 //! managers                          others that keep toolchains, and where
 //! setup                             shells set up, and that taken back
-//! shell                             an activation as text for a shell
+//! shell                             the hooks' scripts
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
 //! process                           other programs, bounded in time
-//! gvm-hot                           version, pin, resolve, activation: what the shim needs
+//! gvm-hot                           version, pin, resolve, activation, also as text for a
+//!                                   shell: what the shim needs
 //! ```
 
 pub mod archive;
