@@ -1,6 +1,7 @@
 //! What every part of the bench stands on: contenders that take turns, a statistic of
 //! each, and one report of all as a table, as JSON and as a chart.
 
+use super::common::Machine;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -111,18 +112,28 @@ impl Row {
 }
 
 /// Everything that was measured, and what could not be.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Report {
     pub machine: String,
     pub rows: Vec<Row>,
     /// What is the same each time, in sentences.
     pub counted: Vec<String>,
     pub not_measured: Vec<String>,
+    /// Directories that are deleted when all is measured, and not before.
+    #[serde(skip)]
+    kept: Vec<Machine>,
 }
 
 impl Report {
     pub fn new(machine: String) -> Self {
-        Self { machine, rows: Vec::new(), counted: Vec::new(), not_measured: Vec::new() }
+        let (rows, counted, not_measured, kept) = (vec![], vec![], vec![], vec![]);
+        Self { machine, rows, counted, not_measured, kept }
+    }
+
+    /// Keeps these directories until all is measured: to delete many files slows down
+    /// the file system for what is measured next.
+    pub fn keep(&mut self, machine: Machine) {
+        self.kept.push(machine);
     }
 
     pub fn add(&mut self, row: Row) {
