@@ -119,7 +119,7 @@ impl Found {
 #[test]
 fn a_clean_machine_hears_that_nothing_is_wrong() {
     let clean = Clean::new();
-    clean.doctor(&["go", "variables", "selected", "modules"], &[]).is_clean();
+    clean.doctor(&["go", "variables", "selected", "modules", "managers"], &[]).is_clean();
     let ended = run(clean.command().args(["doctor", "go", "variables", "selected", "modules"]));
     assert_eq!(ended.code, 0, "{ended:#?}");
     assert!(ended.stderr.starts_with("gvm: nothing is wrong ("), "{ended:#?}");
@@ -167,7 +167,7 @@ fn families_are_listed_without_a_check() {
     let listed = run(clean.command().args(["doctor", "--list", "--json"])).succeeded();
     let names: Vec<_> =
         listed.json().as_array().unwrap().iter().map(|f| f["name"].clone()).collect();
-    for name in ["go", "variables", "selected", "modules"] {
+    for name in ["go", "variables", "selected", "modules", "managers"] {
         assert!(names.contains(&name.into()), "{names:?}");
     }
     let shown = run(clean.command().args(["doctor", "--list"])).succeeded();
@@ -1126,4 +1126,36 @@ fn no_colour_where_nobody_sees_it() {
     assert_eq!(piped, "0");
     let told: Ended = run(clean.command().args(["doctor", "variables"]).env("GO111MODULE", "off"));
     assert!(told.stdout.contains("  warning  GO111MODULE"), "{told:#?}");
+}
+
+#[test]
+fn other_managers_are_named_with_what_they_keep_and_what_lets_them_in() {
+    let clean = Clean::new();
+    clean.doctor(&["managers"], &[]).is_clean();
+
+    clean.home(".goenv/versions/1.21.0/VERSION", "go1.21.0\n");
+    clean.home(".goenv/versions/1.21.0/bin/go", "");
+    clean.home("sdk/go1.26.11/VERSION", "go1.26.11\n");
+    clean.home("sdk/go1.26.11/bin/go", "");
+    let zshrc = fs::read_to_string(clean.machine.home().join(".zshrc")).unwrap();
+    let last = zshrc.lines().count() + 2;
+    clean.home(".zshrc", &format!("eval \"$(goenv init -)\"\n{zshrc}. ~/.asdf/asdf.sh\n"));
+    clean.home(".bash_aliases", "export GOROOT=$HOME/.g/go\n. ~/.gvm/scripts/gvm\n");
+
+    let found = clean.doctor(&["managers"], &[]);
+    assert_eq!(found.code, 8);
+    let fix = "gvm import --from goenv";
+    found.has_fix("note", "goenv", &["keeps 1 toolchain", ".goenv/versions", "1.21.0"], fix);
+    found.has("ok", "golang.org/dl", &["1.26.11", "gvm has the same"]);
+    found.has_fix("note", "goenv", &[".zshrc:1", "goenv init"], "take out line 1 of");
+    let behind = format!(".zshrc:{last}");
+    found.has("warning", "asdf", &[&behind, "behind gvm's block"]);
+    found.has("warning", "voidint/g", &[".bash_aliases:1", "sets GOROOT"]);
+    found.has("warning", "moovweb/gvm", &[".bash_aliases:2", "a command gvm of its own"]);
+
+    // Each fix done: what goenv keeps cannot be proved here and goes, as do the lines.
+    fs::remove_dir_all(clean.machine.home().join(".goenv")).unwrap();
+    fs::remove_file(clean.machine.home().join(".bash_aliases")).unwrap();
+    clean.home(".zshrc", &zshrc);
+    clean.doctor(&["managers"], &[]).is_clean();
 }

@@ -6,6 +6,7 @@
 //! about a finding goes with the finding.
 
 mod context;
+mod managers;
 mod modules;
 mod owner;
 mod places;
@@ -155,6 +156,13 @@ pub const FAMILIES: &[Family] = &[
                 beside them, what contradicts what, and whether proxies and mirrors answer",
         limit: Duration::from_secs(60),
         check: modules::check,
+    },
+    Family {
+        name: "managers",
+        about: "other managers of Go: what they keep and where, and which lines of which files \
+                let them into a shell",
+        limit: Duration::from_secs(20),
+        check: managers::check,
     },
 ];
 

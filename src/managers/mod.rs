@@ -1,7 +1,10 @@
-//! Others that keep toolchains of Go on this machine, and where each of them does.
+//! Others that keep toolchains of Go on this machine: where each of them does, and
+//! which lines of which files let a shell know.
 //!
 //! The places are those of the managers' own sources and documentation. A variable by
 //! which a manager can be moved counts as it does there.
+
+pub mod mentions;
 
 use crate::goenv;
 use crate::host::Host;
@@ -94,6 +97,14 @@ impl Manager {
     #[must_use]
     pub fn builds(self) -> bool {
         matches!(self, Self::Homebrew | Self::Distribution)
+    }
+
+    /// Whether it takes part in which go runs: by a hook, by shims, or by lines in a
+    /// shell's files.
+    #[must_use]
+    pub fn switches(self) -> bool {
+        use Manager::{Asdf, G, Gobrew, Goenv, Mise, Moovweb};
+        matches!(self, Goenv | Moovweb | Asdf | Mise | G | Gobrew)
     }
 
     /// Whether a toolchain of its can be deleted like any directory of the user's:

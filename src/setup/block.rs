@@ -16,7 +16,7 @@
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 
-const OPEN: &str = "# >>> gvm setup";
+pub(crate) const OPEN: &str = "# >>> gvm setup";
 const OPEN_END: &str = " >>>";
 const CLOSE: &str = "# <<< gvm setup ";
 const CLOSE_END: &str = " <<<";
