@@ -155,6 +155,8 @@ pub fn run(report: &mut Report) {
         });
         let start = |setup: &str, hooked: Option<&Hooked>| {
             let mut command = shell_command(&machine, shell, &format!("{setup}\n"));
+            // As deep as a home is: that is where shells start.
+            command.current_dir(shallow.path());
             if let Some(hooked) = hooked {
                 (hooked.environment)(&mut command);
             }
