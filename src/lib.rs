@@ -10,6 +10,7 @@
 //! setup                             shells set up, and that taken back
 //! shell                             an activation as text for a shell
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
+//! executable                        what a file's headers say of it
 //! gvm-hot                           version, pin, resolve, activation: what the shim needs
 //! ```
 
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod executable;
 pub mod files;
 pub mod goenv;
 pub mod host;
