@@ -13,6 +13,7 @@
 //! shell                             the hooks' scripts
 //! config  ui  error  files  host    settings, terminal, errors, files, operating system
 //! process                           other programs, bounded in time
+//! executable                        what a file's headers say of it
 //! gvm-hot                           version, pin, resolve, activation, also as text for a
 //!                                   shell: what the shim needs
 //! ```
@@ -24,6 +25,7 @@ pub mod commands;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod executable;
 pub mod files;
 pub mod goenv;
 pub mod host;

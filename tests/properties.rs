@@ -152,9 +152,13 @@ proptest! {
     #[test]
     fn settings_and_receipts_are_read_or_refused(data in near(texts(&[
         RECEIPT, "mirror = \"aliyun\" # x\nsources = [\"go.dev\", \"proxy+https://a.example\"]\nrequire = \"lock\"\n",
-        "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0",
     ]))) {
         parsers::settings(&data);
+    }
+
+    #[test]
+    fn damaged_executables_are_read_or_refused_with_little_work(data in near(common::executables::all())) {
+        parsers::executables(&data);
     }
 
     /// 600 records prove themselves in a moment; each input alters one answer.

@@ -9,8 +9,9 @@
 use super::receive::Unpacked;
 use super::{IfPresent, Installed, Terms, is_executable, present, proof};
 use crate::error::{Code, Error, Result};
+use crate::executable;
 use crate::path::display;
-use crate::platform::{self, Platform};
+use crate::platform::Platform;
 use crate::source::{Failure, Shape, Sources};
 use crate::store::share::{self, Neighbour, Theirs};
 use crate::store::{Evidence, LogRecord, Origin, Store};
@@ -56,10 +57,14 @@ pub fn identify(goroot: &Path) -> Result<Identity, String> {
             format!("its VERSION file says `{name}`, which is no release of the Go team's")
         })?;
     let go = ["go", "go.exe"].map(|name| goroot.join("bin").join(name));
-    let head = go.iter().find_map(|go| head(go, platform::EXECUTABLE_HEAD));
-    let head = head.ok_or("it has no bin/go that is a file")?;
-    let platform = platform::of_executable(&head).ok_or("its bin/go is no executable of Go's")?;
-    Ok(Identity { version, platform })
+    let go = go.iter().find(|go| go.is_file()).ok_or("it has no bin/go that is a file")?;
+    let found = executable::open(go).map_err(|error| format!("its bin/go cannot be read: {error}"));
+    let platforms = found?.map(|found| found.platforms()).unwrap_or_default();
+    // What the Go team publishes is for one platform.
+    let [platform] = platforms.as_slice() else {
+        return Err("its bin/go is no executable of Go's".into());
+    };
+    Ok(Identity { version, platform: platform.clone() })
 }
 
 /// The beginning of a file.

@@ -3,8 +3,8 @@
 use super::receive::Unpacked;
 use super::{Terms, arch_option};
 use crate::error::{Code, Error};
+use crate::executable::{self, Unreadable};
 use crate::path::display;
-use crate::platform;
 use crate::source::{Failure, Shape, Sources};
 use crate::store::{Evidence, LogRecord, Receipt, Staging, receipt};
 use crate::trust::h1;
@@ -124,21 +124,23 @@ impl Unpacked {
         if found != version {
             return Err(refused(format!("it is Go {found} and should be {version}")));
         }
-        let mut head = Vec::new();
-        let opened = ["go", "go.exe"].into_iter().find_map(|name| {
-            match fs_err::File::open(goroot.join("bin").join(name)) {
-                Err(error) if is_absent(&error) => None,
-                opened => Some(opened),
+        let found = ["go", "go.exe"].into_iter().find_map(|name| {
+            match executable::open(&goroot.join("bin").join(name)) {
+                Err(Unreadable::Io(error)) if is_absent(&error) => None,
+                found => Some(found),
             }
         });
-        let opened = opened.ok_or_else(|| refused("it has no bin/go".into()))??;
-        opened.take(platform::EXECUTABLE_HEAD as u64).read_to_end(&mut head)?;
-        match platform::of_executable(&head) {
-            Some(found) if found == *platform => {}
-            Some(found) => {
+        match found.ok_or_else(|| refused("it has no bin/go".into()))? {
+            Ok(Some(found)) if found.is_for(platform) => {}
+            Ok(Some(found)) => {
+                let found = found.platforms_shown();
                 return Err(refused(format!("its go is for {found}, and {platform} is wanted")));
             }
-            None => return Err(refused(format!("its go is no executable for {platform}"))),
+            Ok(None) => return Err(refused(format!("its go is no executable for {platform}"))),
+            Err(Unreadable::Damaged(why)) => {
+                return Err(refused(format!("its go is no executable for {platform}: {why}")));
+            }
+            Err(Unreadable::Io(error)) => return Err(error.into()),
         }
         if let Shape::Module { version: named, platform: on } = &self.shape
             && (*named, on) != (version, platform)

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that fails shows its line")]
 
 pub mod archives;
+pub mod executables;
 pub mod hostile;
 pub mod log;
 pub mod published;

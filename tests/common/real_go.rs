@@ -2,16 +2,20 @@
 //! between runs and proved again before each use.
 
 use super::{GVM, Machine, run};
+use bytes::Bytes;
+use gvm::archive::{self, ArchiveError, ChunkReader, Format, Sink};
 use gvm::platform::Platform;
 use gvm::source::{Failure, Sources};
-use gvm::trust::h1;
+use gvm::trust::h1::{self, Tree};
 use gvm::trust::scan::scan;
+use gvm::trust::sha256::Hasher;
 use gvm::version::Version;
 use std::collections::HashMap;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc::sync_channel;
 use std::sync::{LazyLock, Mutex};
 
 /// What Go's checksum database records of the toolchains that the tests use
@@ -62,6 +66,64 @@ pub fn real_go(version: &str) -> PathBuf {
     }
     proved.insert(version.into(), goroot.clone());
     goroot
+}
+
+/// Hashes what an archive holds, and writes nothing.
+struct Hashing<'a> {
+    prefix: &'a str,
+    tree: Tree,
+}
+
+impl Sink for Hashing<'_> {
+    fn file(&mut self, name: &str, _: bool, content: &mut dyn Read) -> Result<(), ArchiveError> {
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match content.read(&mut buffer).map_err(ArchiveError::Sink)? {
+                0 => break,
+                length => hasher.update(&buffer[..length]),
+            }
+        }
+        let name = name.strip_prefix(self.prefix).unwrap_or_else(|| panic!("{name}"));
+        self.tree.add(h1::goroot_path(name), hasher.finish());
+        Ok(())
+    }
+}
+
+/// The h1 of a module zip as gvm reads it.
+fn h1_of_zip(zip: &Path, version: Version, platform: &Platform) -> Result<String, ArchiveError> {
+    let prefix = h1::module_prefix(version, platform);
+    let (chunks, queue) = sync_channel(16);
+    let mut file = File::open(zip).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                let mut chunk = vec![0; 1 << 20];
+                let length = file.read(&mut chunk).unwrap();
+                chunk.truncate(length);
+                if length == 0 || chunks.send(Bytes::from(chunk)).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut sink = Hashing { prefix: &prefix, tree: Tree::default() };
+        archive::unpack(Format::Zip, ChunkReader::new(queue), &mut sink)?;
+        Ok(sink.tree.h1(&prefix))
+    })
+}
+
+/// The zip of a real Go, proved in this run by what the real log records of it.
+pub fn proved_zip(sources: &Sources, version: Version, platform: &Platform) -> PathBuf {
+    let record = sources.recorded(version, platform).unwrap().unwrap();
+    assert_eq!(record.database, "sum.golang.org");
+    let zip = real_zip(sources, version, platform);
+    let found = h1_of_zip(&zip, version, platform);
+    if !matches!(&found, Ok(h1) if *h1 == record.h1) {
+        // What was kept may be damaged; the next run fetches it anew.
+        fs::remove_file(&zip).unwrap();
+    }
+    assert_eq!(found.unwrap(), record.h1, "{version} {platform}");
+    zip
 }
 
 /// The zip of a real Go, as it was kept between runs, or from the module proxy. What is

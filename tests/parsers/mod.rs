@@ -10,8 +10,9 @@ use bytes::Bytes;
 use gvm::archive::{self, ArchiveError, ChunkReader, Format, Sink, members};
 use gvm::catalog::{Catalog, index};
 use gvm::config::Config;
+use gvm::executable::{self, Executable};
 use gvm::pin::{self, PinError};
-use gvm::platform::{self, Platform};
+use gvm::platform::Platform;
 use gvm::source::mirrors;
 use gvm::store::Receipt;
 use gvm::trust::h1::Tree;
@@ -226,9 +227,59 @@ pub fn settings(data: &[u8]) {
         let written = serde_json::to_vec(&receipt).unwrap();
         assert_eq!(serde_json::from_slice::<Receipt>(&written).unwrap(), receipt);
     }
-    if let Some(found) = platform::of_executable(&data[..data.len().min(platform::EXECUTABLE_HEAD)])
-    {
-        is_one_component(&found.to_string());
+}
+
+/// Counts what is read.
+struct Counted<'a> {
+    file: io::Cursor<&'a [u8]>,
+    read: &'a mut u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        *self.read += length as u64;
+        Ok(length)
+    }
+}
+
+impl io::Seek for Counted<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// Headers of executables: whatever they point to, they are read with little work,
+/// and what they say is a word.
+pub fn executables(data: &[u8]) {
+    let mut read = 0;
+    let found = executable::read(Counted { file: io::Cursor::new(data), read: &mut read });
+    assert!(read <= 128 << 20, "{read} bytes were read of {}", data.len());
+    match found {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            for platform in found.platforms() {
+                is_one_component(&platform.to_string());
+                assert!(found.is_for(&platform), "{platform}");
+            }
+            let mut names = vec![found.platforms_shown()];
+            match found {
+                Executable::Elf(elf) => {
+                    names.extend(elf.interpreter);
+                    names.extend(elf.libraries);
+                }
+                Executable::MachO(images) => {
+                    let signatures = images.into_iter().filter_map(|image| image.signature);
+                    names.extend(
+                        signatures.flat_map(|it| [it.identifier].into_iter().chain(it.team)),
+                    );
+                }
+                Executable::Pe(_) | Executable::Other(_) => {}
+            }
+            names.iter().for_each(|name| is_fit_for_a_terminal(name));
+        }
+        Err(executable::Unreadable::Damaged(why)) => is_fit_for_a_terminal(&why),
+        Err(executable::Unreadable::Io(error)) => panic!("{error}"),
     }
 }
 
