@@ -6,6 +6,7 @@
 //! about a finding goes with the finding.
 
 mod context;
+mod integrity;
 mod managers;
 mod modules;
 mod owner;
@@ -149,6 +150,13 @@ pub const FAMILIES: &[Family] = &[
                 GOTOOLCHAIN, go.work and go.mod have had their say",
         limit: Duration::from_secs(10),
         check: selected::check,
+    },
+    Family {
+        name: "integrity",
+        about: "what is in the store: receipts, missing files, executables of another machine, \
+                what was ended in the middle; gvm verify reads every byte",
+        limit: Duration::from_secs(30),
+        check: integrity::check,
     },
     Family {
         name: "modules",

@@ -23,6 +23,7 @@ use crate::layout::{self, Layout};
 use crate::platform::Platform;
 use crate::ui::{Ui, shown};
 use crate::version::{Request, Version};
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -74,6 +75,16 @@ pub fn delete_tree(directory: &Path) -> Result<()> {
     let gone = directory.with_file_name(format!(".gvm-removed-{}", std::process::id()));
     fs_err::rename(directory, &gone)?;
     staging::remove_tree(&gone)
+}
+
+/// What is in a directory; nothing where there is none.
+fn entries(directory: &Path) -> Result<impl Iterator<Item = std::io::Result<fs_err::DirEntry>>> {
+    let entries = match fs_err::read_dir(directory) {
+        Ok(entries) => Some(entries),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(entries.into_iter().flatten())
 }
 
 /// A path of the layout as the standard library has it.
@@ -154,18 +165,41 @@ impl Store {
 
     /// What the directories of the store are called, in no order.
     fn names(&self) -> Result<Vec<(Version, Platform)>> {
-        let entries = match fs_err::read_dir(path(&self.layout.toolchains())) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
         let mut names = Vec::new();
-        for entry in entries {
+        for entry in entries(&path(&self.layout.toolchains()))? {
             let name = entry?.file_name();
             let parsed = name.to_str().and_then(layout::parse_toolchain_name);
             names.extend(parsed.map(|(version, platform)| (version, platform.into())));
         }
         Ok(names)
+    }
+
+    /// What lies among the toolchains and is none of them: a directory of another name,
+    /// or one without a GOROOT.
+    ///
+    /// # Errors
+    /// As [`Store::toolchains`].
+    pub fn strangers(&self) -> Result<Vec<PathBuf>> {
+        let is_toolchain = |name: &OsStr| {
+            let named = name.to_str().and_then(layout::parse_toolchain_name);
+            named.is_some_and(|(version, platform)| self.find(version, &platform.into()).is_some())
+        };
+        let mut strangers = Vec::new();
+        for entry in entries(&path(&self.layout.toolchains()))? {
+            let entry = entry?;
+            if !is_toolchain(&entry.file_name()) {
+                strangers.push(entry.path());
+            }
+        }
+        strangers.sort();
+        Ok(strangers)
+    }
+
+    /// Directories that processes left in `tmp/` when they were ended, with what they
+    /// were making. [`Store::recover`] deletes them.
+    #[must_use]
+    pub fn left_over(&self) -> Vec<PathBuf> {
+        staging::abandoned(&path(&self.layout.tmp())).map(|(directory, _)| directory).collect()
     }
 
     /// One toolchain, if it is installed.

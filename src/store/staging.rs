@@ -97,10 +97,15 @@ impl Drop for Staging {
 /// What killed processes left: deleted when dropped. What cannot be deleted now
 /// is left to the next one. The caller holds the lock of `tmp`.
 pub(super) fn left_over(tmp: &Path) -> impl Iterator<Item = Staging> + use<> {
+    abandoned(tmp).map(|(directory, lock)| Staging { directory, lock })
+}
+
+/// Directories that no process works in any more, each with its lock.
+pub(super) fn abandoned(tmp: &Path) -> impl Iterator<Item = (PathBuf, Lock)> + use<> {
     fs_err::read_dir(tmp).into_iter().flatten().flatten().filter_map(|entry| {
         let directory = entry.path();
         let lock = Lock::try_file(&directory.join("lock")).ok().flatten()?;
-        Some(Staging { directory, lock })
+        Some((directory, lock))
     })
 }
 
