@@ -1,11 +1,14 @@
 use super::{Gvm, print, print_json};
 use crate::doctor::{self, Checked, Context, FAMILIES, Family, Finding, Progress, Severity};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
+use crate::platform::Platform;
 use crate::ui::{self, counted, style};
 use anstyle::Style;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,13 +18,14 @@ use unicode_width::UnicodeWidthStr;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Each family of checks looks at one thing; gvm doctor --list tells which. Without a
-name, all of them run, and only what is worth knowing is shown; with names, or with
---verbose, all that was looked at. Nothing is changed without --fix, and with it
+name, all of them run but those that work for long (build, cross), and only what is
+worth knowing is shown; with names, or with --verbose, all that was looked at. Nothing is changed without --fix, and with it
 only what is marked so.
 
 Examples:
   gvm doctor
   gvm doctor go variables      two families, every line
+  gvm doctor cross linux/arm64 windows/amd64
   gvm doctor --fix             repair what can be repaired safely, then look again
   gvm doctor --report          what an issue about gvm begins with
   gvm doctor --json | jq -r '.families[].findings[] | select(.severity == \"error\") | .cause'
@@ -32,10 +36,10 @@ error or null).
 
 Exit code 0 when there is nothing above a note, 8 with warnings, 9 with errors.")]
 pub struct Args {
-    /// Families of checks; without one, all
-    #[arg(value_name = "FAMILY", conflicts_with = "list",
-          value_parser = PossibleValuesParser::new(FAMILIES.iter().map(|family| family.name)))]
-    families: Vec<String>,
+    /// Families of checks; without one, all but those that say so. Behind cross, what
+    /// to build for: GOOS/GOARCH
+    #[arg(value_name = "FAMILY", conflicts_with = "list", value_parser = Names)]
+    names: Vec<Name>,
 
     /// Apply the fixes that are safe, each shown before it is applied
     #[arg(long, conflicts_with = "list")]
@@ -56,6 +60,57 @@ pub struct Args {
     /// For scripts
     #[arg(long)]
     json: bool,
+}
+
+/// The family that builds for other platforms.
+const CROSS: &str = "cross";
+
+/// What stands on the command line.
+#[derive(Clone, Debug)]
+enum Name {
+    Family(&'static str),
+    Target(Platform),
+}
+
+impl Name {
+    fn is(&self, family: &Family) -> bool {
+        matches!(self, Self::Family(name) if *name == family.name)
+    }
+
+    fn target(&self) -> Option<&Platform> {
+        match self {
+            Self::Family(_) => None,
+            Self::Target(target) => Some(target),
+        }
+    }
+}
+
+/// Families by their names, which are offered, and platforms.
+#[derive(Clone)]
+struct Names;
+
+impl TypedValueParser for Names {
+    type Value = Name;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Name, clap::Error> {
+        if let Some(target) = value.to_str().and_then(doctor::of_pair) {
+            return Ok(Name::Target(target));
+        }
+        let families = FAMILIES.iter().map(|family| family.name);
+        let name = PossibleValuesParser::new(families).parse_ref(command, argument, value)?;
+        let family = FAMILIES.iter().find(|family| family.name == name);
+        let family = family.ok_or_else(|| clap::Error::new(ErrorKind::InvalidValue))?;
+        Ok(Name::Family(family.name))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(FAMILIES.iter().map(|family| PossibleValue::new(family.name))))
+    }
 }
 
 #[derive(Serialize)]
@@ -103,19 +158,28 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     if args.list {
         return list(args.json).map(|()| ExitCode::SUCCESS);
     }
-    let families: Vec<&'static Family> = match args.families.as_slice() {
-        [] => FAMILIES.iter().collect(),
-        // In their own order, each once.
-        named => FAMILIES.iter().filter(|family| named.iter().any(|n| n == family.name)).collect(),
+    let is_named = |family: &Family| args.names.iter().any(|name| name.is(family));
+    let targets: Vec<_> = args.names.iter().filter_map(Name::target).cloned().collect();
+    if !targets.is_empty()
+        && !FAMILIES.iter().any(|family| family.name == CROSS && is_named(family))
+    {
+        let message = format!("GOOS/GOARCH is for the family {CROSS}, which is not named");
+        return Err(Error::new(Code::Usage, message)
+            .hint(format!("to build for it: gvm doctor {CROSS} GOOS/GOARCH")));
+    }
+    // In their own order, each once.
+    let families: Vec<&'static Family> = match args.names.is_empty() {
+        true => FAMILIES.iter().filter(|family| !family.by_name).collect(),
+        false => FAMILIES.iter().filter(|family| is_named(family)).collect(),
     };
-    let all_lines = args.verbose || !args.families.is_empty();
+    let all_lines = args.verbose || !args.names.is_empty();
     let mut applied = Vec::new();
     if args.fix {
-        let context = context(gvm);
+        let context = context(gvm, &targets);
         applied = apply(gvm, &context, &checked(gvm, &context, &families, |_| Ok(()))?);
     }
     // Anew: what was found out before is no longer so.
-    let context = context(gvm);
+    let context = context(gvm, &targets);
     let checked = checked(gvm, &context, &families, |checked| match args.json || args.report {
         true => Ok(()),
         false => print(&block(checked, all_lines, context.home())),
@@ -135,8 +199,10 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     })
 }
 
-fn context(gvm: &Gvm) -> Arc<Context> {
-    Arc::new(Context::new(gvm.store.clone(), gvm.config()))
+fn context(gvm: &Gvm, targets: &[Platform]) -> Arc<Context> {
+    let mut context = Context::new(gvm.store.clone(), gvm.config());
+    context.targets = targets.to_vec();
+    Arc::new(context)
 }
 
 /// What the families find now.

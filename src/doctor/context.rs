@@ -7,6 +7,7 @@ use crate::goenv::{self, Located};
 use crate::host::Host;
 use crate::layout;
 use crate::pin::PinError;
+use crate::platform::Platform;
 use crate::resolve::{self, Resolution};
 use crate::store::Store;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub struct Context {
     pub store: Store,
     /// The settings, or what is wrong with them.
     pub config: Result<Config>,
+    /// What to build for; nothing: the usual ones.
+    pub targets: Vec<Platform>,
     home: Option<PathBuf>,
     on_path: OnceLock<Vec<OnPath>>,
     resolution: OnceLock<Result<Resolution, PinError>>,
@@ -30,6 +33,7 @@ impl Context {
         Self {
             store,
             config,
+            targets: Vec::new(),
             home,
             on_path: OnceLock::new(),
             resolution: OnceLock::new(),

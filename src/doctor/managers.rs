@@ -57,10 +57,13 @@ fn kept(manager: Manager, found: &[&Found], ours: &HashSet<Version>) -> Finding 
     if !has_new {
         return Finding::ok(manager.label(), format!("{keeps}; gvm has the same"));
     }
-    // What switches nothing by itself is in nobody's way.
-    let severity = if manager.switches() { Severity::Note } else { Severity::Ok };
-    Finding::new(severity, manager.label(), keeps)
-        .fix(format!("to take them over without a download: gvm import --from {}", manager.name()))
+    let import = format!("gvm import --from {}", manager.name());
+    if !manager.switches() {
+        // In nobody's way.
+        return Finding::ok(manager.label(), format!("{keeps}; to take it over: {import}"));
+    }
+    Finding::note(manager.label(), keeps)
+        .fix(format!("to take them over without a download: {import}"))
 }
 
 /// A line that lets a manager in. Behind gvm's own block it comes before gvm on PATH.

@@ -5,6 +5,7 @@
 //! and an entry of [`FAMILIES`]. It changes nothing. What `gvm doctor --fix` may do
 //! about a finding goes with the finding.
 
+mod build;
 mod context;
 mod integrity;
 mod managers;
@@ -17,6 +18,7 @@ mod selected;
 mod variables;
 mod which_go;
 
+pub use build::of_pair;
 pub use context::Context;
 pub use report::{from_home, report};
 
@@ -122,6 +124,8 @@ pub struct Family {
     pub name: &'static str,
     /// What it looks at, in a sentence.
     pub about: &'static str,
+    /// Whether it runs only when it is named: it works for long.
+    pub by_name: bool,
     /// How long it may take before it counts as hanging.
     pub limit: Duration,
     /// Looks, and says what it has found: at least one line, if all is well.
@@ -134,6 +138,7 @@ pub const FAMILIES: &[Family] = &[
         name: "go",
         about: "every go on PATH and whose it is, which one wins in this shell, in a login shell \
                 and in a script, and whether gvm's hook and shims are whole",
+        by_name: false,
         limit: Duration::from_secs(45),
         check: which_go::check,
     },
@@ -141,6 +146,7 @@ pub const FAMILIES: &[Family] = &[
         name: "variables",
         about: "variables of the go command, who sets them, and what old tutorials advise: GOROOT, \
                 GOPATH, GOBIN, GO111MODULE, GOFLAGS, GOTOOLCHAIN, GOEXPERIMENT, the caches",
+        by_name: false,
         limit: Duration::from_secs(20),
         check: variables::check,
     },
@@ -148,6 +154,7 @@ pub const FAMILIES: &[Family] = &[
         name: "selected",
         about: "the version that the pin selects, and the one that the go command runs once \
                 GOTOOLCHAIN, go.work and go.mod have had their say",
+        by_name: false,
         limit: Duration::from_secs(10),
         check: selected::check,
     },
@@ -155,6 +162,7 @@ pub const FAMILIES: &[Family] = &[
         name: "integrity",
         about: "what is in the store: receipts, missing files, executables of another machine, \
                 what was ended in the middle; gvm verify reads every byte",
+        by_name: false,
         limit: Duration::from_secs(30),
         check: integrity::check,
     },
@@ -162,6 +170,7 @@ pub const FAMILIES: &[Family] = &[
         name: "modules",
         about: "where modules come from, and who says so: GOPROXY, GOSUMDB, GOPRIVATE and those \
                 beside them, what contradicts what, and whether proxies and mirrors answer",
+        by_name: false,
         limit: Duration::from_secs(60),
         check: modules::check,
     },
@@ -169,8 +178,25 @@ pub const FAMILIES: &[Family] = &[
         name: "managers",
         about: "other managers of Go: what they keep and where, and which lines of which files \
                 let them into a shell",
+        by_name: false,
         limit: Duration::from_secs(20),
         check: managers::check,
+    },
+    Family {
+        name: "build",
+        about: "a program, built by the go that runs here, and run; only when it is named",
+        by_name: true,
+        limit: Duration::from_secs(300),
+        check: build::check,
+    },
+    Family {
+        name: "cross",
+        about: "programs for other platforms, or for those that are named behind it \
+                (GOOS/GOARCH): without C, and with it where there is a compiler; only when it is \
+                named",
+        by_name: true,
+        limit: Duration::from_secs(1800),
+        check: build::cross,
     },
 ];
 
@@ -251,10 +277,20 @@ mod tests {
         }
     }
 
-    static FIRST: Family =
-        Family { name: "first", about: "", limit: Duration::from_millis(300), check: hanging };
-    static SECOND: Family =
-        Family { name: "second", about: "", limit: Duration::from_secs(60), check: quick };
+    static FIRST: Family = Family {
+        name: "first",
+        about: "",
+        by_name: false,
+        limit: Duration::from_millis(300),
+        check: hanging,
+    };
+    static SECOND: Family = Family {
+        name: "second",
+        about: "",
+        by_name: false,
+        limit: Duration::from_secs(60),
+        check: quick,
+    };
 
     #[test]
     fn a_family_that_hangs_is_left_behind_and_holds_up_no_other() {
