@@ -3,6 +3,7 @@ use crate::error::{Code, Error, Result};
 use crate::files;
 use crate::host::{Host, os};
 use crate::locking;
+use crate::managers::pins;
 use crate::path::display;
 use crate::pin::{self, Floor, Origin, Pin};
 use crate::platform::Platform;
@@ -10,9 +11,10 @@ use crate::resolve::Outcome;
 use crate::trust::lockfile;
 use crate::ui::{counted, shown};
 use crate::version::{Request, Version};
+use clap::ValueHint;
 use clap_complete::ArgValueCompleter;
 use gvm_hot::System;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Pin a version for this directory: writes .go-version
 #[derive(Debug, clap::Args)]
@@ -21,6 +23,8 @@ Examples:
   gvm pin 1.26.8               exactly that one, for everybody
   gvm pin 1.26                 the newest 1.26.x that each machine has
   gvm pin                      what is in use here now
+  gvm pin --from               what .tool-versions, mise.toml, go.work or go.mod
+                               asks for here; --from FILE for any of them
   gvm pin --lock 1.26          its newest release, exactly, and .go-version.sum:
                                what the log records of it for every platform
 
@@ -33,6 +37,11 @@ pub struct Args {
           add = ArgValueCompleter::new(complete::installed))]
     version: Option<Request>,
 
+    /// Pin what another file asks for: .tool-versions, mise.toml, go.mod, go.work, another
+    /// .go-version; without a name, the first of them here
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "version")]
+    from: Option<Option<PathBuf>>,
+
     /// Also write .go-version.sum: the trees that are accepted, for every platform
     #[arg(long)]
     lock: bool,
@@ -42,14 +51,39 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let here = Host
         .current_dir()
         .ok_or_else(|| Error::new(Code::Failure, "the current directory is not there any more"))?;
+    let version = match args.from {
+        Some(file) => Some(from(gvm, file.as_deref(), &here)?),
+        None => args.version,
+    };
     if args.lock {
-        return lock(gvm, args.version, &here);
+        return lock(gvm, version, &here);
     }
-    let request = match args.version {
+    let request = match version {
         Some(request) => request,
         None => in_use(gvm)?,
     };
     pin(gvm, request, &here)
+}
+
+/// What a file asks for; without a name, the first of those in this directory.
+fn from(gvm: &Gvm, file: Option<&Path>, here: &[u8]) -> Result<Request> {
+    let here = Path::new(os(here));
+    let found = match file {
+        None => pins::in_directory(here)?,
+        Some(file) if file.is_file() => pins::in_file(&here.join(file))?,
+        Some(file) => {
+            return Err(Error::new(Code::Usage, format!("there is no file {}", shown(file))));
+        }
+    };
+    let Some(Pin { request, origin }) = found else {
+        let message = match file {
+            None => format!("none of {} here says which Go it wants", pins::FILES.join(", ")),
+            Some(file) => format!("{} does not say which Go it wants", shown(file)),
+        };
+        return Err(Error::new(Code::Usage, message).hint("to pin one: gvm pin 1.26"));
+    };
+    gvm.ui.say(format_args!("{origin} asks for Go {request}"));
+    Ok(request)
 }
 
 /// The version that counts here.

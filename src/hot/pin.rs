@@ -165,6 +165,32 @@ pub fn from_directory(system: &impl System, directory: &[u8]) -> Result<Option<P
     Ok(None)
 }
 
+/// What one file asks for, read in the form that its name stands for: `.tool-versions`,
+/// `go.mod`, `go.work`, else that of a `.go-version`. `None` where it is not there, or
+/// says nothing of Go.
+///
+/// # Errors
+/// It cannot be read, or what it says of Go is no version.
+pub fn in_file(system: &impl System, file: &[u8]) -> Result<Option<Pin>, PinError> {
+    let name = file.rsplit(|&byte| byte == b'/').next().unwrap_or(file);
+    let limit = match name {
+        b"go.mod" | b"go.work" => GO_MOD_LIMIT,
+        b".tool-versions" => TOOL_VERSIONS_LIMIT,
+        _ => GO_VERSION_LIMIT,
+    };
+    let Some(bytes) = read(system, file, limit)? else { return Ok(None) };
+    let file = file.to_vec();
+    let parsed = match name {
+        b"go.mod" | b"go.work" => {
+            let floor = ModFile { file, bytes }.lines()?.floor();
+            return Ok(floor.map(|floor| Pin { request: floor.request(), origin: floor.origin }));
+        }
+        b".tool-versions" => parse_tool_versions(&bytes).transpose(),
+        _ => Some(parse_go_version(&bytes)),
+    };
+    parsed.map(|parsed| placed(file, parsed)).transpose()
+}
+
 /// The default, if one is set.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
-//! Others that keep toolchains of Go on this machine: where each of them does, and
-//! which lines of which files let a shell know.
+//! Others that keep toolchains of Go on this machine: where each of them does, which
+//! lines of which files let a shell know, and how a directory says what it wants.
 //!
 //! The places are those of the managers' own sources and documentation. A variable by
 //! which a manager can be moved counts as it does there.
 
 pub mod mentions;
+pub mod pins;
 
 use crate::goenv;
 use crate::host::Host;
