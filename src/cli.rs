@@ -1,8 +1,8 @@
 //! The command line. The doc comments are the help text.
 
 use crate::commands::{
-    completions, current, default, doctor, env, exec, hook, import, install, list, list_remote,
-    mirror, pin, root, setup, teardown, uninstall, use_, verify, which,
+    completions, current, default, doctor, du, env, exec, hook, import, install, list, list_remote,
+    mirror, outdated, pin, prune, root, setup, teardown, uninstall, upgrade, use_, verify, which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -65,6 +65,10 @@ pub enum Command {
     List(list::Args),
     #[command(alias = "ls-remote", alias = "listall")]
     ListRemote(list_remote::Args),
+    Outdated(outdated::Args),
+    Upgrade(upgrade::Args),
+    Prune(prune::Args),
+    Du(du::Args),
     Mirror(mirror::Args),
     Use(use_::Args),
     Default(default::Args),

@@ -175,6 +175,25 @@ pub fn read_text(file: &Path, limit: usize) -> io::Result<Option<String>> {
     read(file, limit)?.map(|content| String::from_utf8(content).map_err(not_text)).transpose()
 }
 
+/// Opens a file without touching its time of access, which tells when a program last ran
+/// ([`crate::store::Toolchain::last_run`]). Linux lets a file's owner do that; elsewhere
+/// it is opened as ever.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn open_unnoticed(file: &Path) -> io::Result<fs_err::File> {
+    #[cfg(target_os = "linux")]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOATIME.bits().cast_signed();
+        let opened = fs_err::OpenOptions::new().read(true).custom_flags(flags).open(file);
+        if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return opened;
+        }
+    }
+    fs_err::File::open(file)
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -161,6 +161,7 @@ fn pinned(gvm: &Gvm) -> Result<Request> {
             .hint("to install the newest: gvm install stable")
             .hint("to pin a version here: gvm pin 1.26"));
     }
+    gvm.saw(origin);
     gvm.ui.say(format_args!("{origin} asks for Go {request}"));
     Ok(request)
 }

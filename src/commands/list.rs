@@ -54,6 +54,9 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let receipts: Vec<_> = toolchains.iter().map(|toolchain| receipt_of(gvm, toolchain)).collect();
     // A pin that cannot be used is not what was asked for here.
     let resolution = gvm.resolve().ok();
+    if let Some(resolution) = resolution.as_ref().filter(|_| !toolchains.is_empty()) {
+        gvm.saw(&resolution.pin.origin);
+    }
     let current = resolution.as_ref().and_then(|resolution| match resolution.outcome {
         Outcome::Toolchain { version, .. } => Some(version),
         _ => None,

@@ -52,13 +52,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let platform = Platform::host();
     let sources = gvm.sources()?;
     let catalog = sources.catalog()?.catalog;
-    let installed: BTreeSet<Version> = gvm
-        .store
-        .toolchains()?
-        .into_iter()
-        .filter(|toolchain| toolchain.platform == platform)
-        .map(|toolchain| toolchain.version)
-        .collect();
+    let installed: BTreeSet<Version> = gvm.installed_here()?.into_iter().collect();
     let newest_minor = catalog.newest_minor().unwrap_or(0);
     // A major is supported until there are two newer ones.
     let supported = |version: &Version| version.minor() + 1 >= newest_minor;

@@ -4,6 +4,7 @@ pub mod completions;
 pub mod current;
 pub mod default;
 pub mod doctor;
+pub mod du;
 pub mod env;
 pub mod exec;
 pub mod hook;
@@ -12,15 +13,19 @@ pub mod install;
 pub mod list;
 pub mod list_remote;
 pub mod mirror;
+pub mod outdated;
 pub mod pin;
+pub mod prune;
 pub mod root;
 pub mod setup;
 pub mod teardown;
 pub mod uninstall;
+pub mod upgrade;
 pub mod use_;
 pub mod verify;
 pub mod which;
 
+use crate::activation::ACTIVE_VARIABLE;
 use crate::cli::{Cli, Command};
 use crate::config::{Config, Offline};
 use crate::error::{Code, Error, Result};
@@ -33,7 +38,7 @@ use crate::source::Sources;
 use crate::store::{Store, Toolchain};
 use crate::trust::lockfile::InForce;
 use crate::ui::Ui;
-use crate::version::{self, Request};
+use crate::version::{self, Request, Version};
 use gvm_hot::System as _;
 use gvm_hot::shim;
 use serde::Serialize;
@@ -72,6 +77,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             | Command::Use(_)
             | Command::Default(_)
             | Command::Pin(_)
+            | Command::Upgrade(_)
     ) {
         let _ = gvm.store.recover(&gvm.ui);
     }
@@ -80,6 +86,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Uninstall(args) => uninstall::run(&gvm, args),
         Command::Import(args) => import::run(&gvm, args),
         Command::Verify(args) => verify::run(&gvm, args),
+        Command::Du(args) => du::run(&gvm, args),
+        Command::Outdated(args) => outdated::run(&gvm, args),
+        Command::Prune(args) => prune::run(&gvm, args),
+        Command::Upgrade(args) => upgrade::run(&gvm, args),
         Command::List(args) => list::run(&gvm, args),
         Command::ListRemote(args) => list_remote::run(&gvm, args),
         Command::Mirror(args) => mirror::run(&gvm, args),
@@ -138,6 +148,30 @@ impl Gvm {
         InForce::in_directory(Path::new(os(directory))).map_err(|why| {
             Error::new(Code::Usage, why).hint("to write it anew, remove it and run: gvm pin --lock")
         })
+    }
+
+    /// The versions that are installed for this machine, newest first.
+    fn installed_here(&self) -> Result<Vec<Version>> {
+        let all = self.store.toolchains()?.into_iter();
+        let here = all.filter(|toolchain| toolchain.platform.is_host());
+        Ok(here.map(|toolchain| toolchain.version).collect())
+    }
+
+    /// Remembers the file of a pin, so that what it names is not taken for out of date.
+    /// A store that cannot be written knows one less.
+    fn saw(&self, origin: &Origin) {
+        if let Origin::File { file, .. } = origin {
+            let _ = self.store.saw_pin(Path::new(os(file)));
+        }
+    }
+
+    /// The version that this shell has active, whatever its directory says.
+    fn active(&self) -> Result<Option<Version>> {
+        let active = std::env::var_os(ACTIVE_VARIABLE);
+        let mut all = self.store.toolchains()?.into_iter();
+        let is_active =
+            |toolchain: &Toolchain| Some(toolchain.goroot.as_os_str()) == active.as_deref();
+        Ok(all.find(is_active).map(|toolchain| toolchain.version))
     }
 
     /// What the current directory and environment resolve to.

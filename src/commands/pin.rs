@@ -114,6 +114,7 @@ fn pin(gvm: &Gvm, request: Request, directory: &[u8]) -> Result<()> {
     if new != old {
         write(&target, &new)?;
     }
+    gvm.saw(&Origin::File { file: file.clone(), line: 1 });
     gvm.ui.say(format_args!("pinned Go {request} in {}", display(&file)));
 
     if let Ok(Some(floor)) = pin::floor(&Host, directory)

@@ -65,6 +65,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             crate::resolve::resolve(&without, gvm.store.layout(), layout::HOST)?
         }
     };
+    gvm.saw(&resolution.pin.origin);
     let (mut changes, rival) =
         shell::activate(&Host, gvm.store.layout(), goroot_of(&resolution), Place::AsIs);
     changes.push(shell::version_change(chosen.map(|request| request.to_string())));

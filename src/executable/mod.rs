@@ -14,6 +14,7 @@ pub use elf::Elf;
 pub use mach_o::{MachO, Signature};
 pub use pe::{Pe, Subsystem};
 
+use crate::files;
 use crate::platform::Platform;
 use input::Input;
 use std::fmt;
@@ -136,7 +137,7 @@ pub fn open(file: &Path) -> Result<Option<Executable>> {
     if !fs_err::metadata(file)?.is_file() {
         return Ok(None);
     }
-    read(fs_err::File::open(file)?)
+    read(files::open_unnoticed(file)?)
 }
 
 /// Forms of which Go's linker writes one machine each (cmd/link: internal/wasm,

@@ -230,6 +230,12 @@ impl Layout {
         self.under("mirror.json")
     }
 
+    /// Which files pin versions, as far as gvm has come upon them.
+    #[must_use]
+    pub fn pins(&self) -> Vec<u8> {
+        self.under("pins")
+    }
+
     #[must_use]
     pub fn default_file(&self) -> Vec<u8> {
         self.under("default")

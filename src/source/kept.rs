@@ -5,6 +5,7 @@
 //! download is not kept, since to begin anew costs less than to write it twice.
 
 use super::transfer::Version;
+use crate::store::Store;
 use crate::trust::sha256::Hasher;
 use bytes::Bytes;
 use fs_err::{File, OpenOptions};
@@ -202,6 +203,17 @@ fn begin(path: &Path, head: &Head, chunks: &[Bytes]) -> io::Result<File> {
     file.write_all(&line)?;
     chunks.iter().try_for_each(|chunk| file.write_all(chunk))?;
     Ok(file)
+}
+
+impl Store {
+    /// The files in which downloads are kept that were ended in the middle.
+    #[must_use]
+    pub fn kept_downloads(&self) -> Vec<PathBuf> {
+        let entries = fs_err::read_dir(self.cache()).into_iter().flatten().flatten();
+        let is_kept =
+            |entry: &fs_err::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+        entries.filter(is_kept).map(|entry| entry.path()).collect()
+    }
 }
 
 /// Deletes what is kept of an archive.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 impl Store {
     /// What is in a store. Whatever else lies at its root is somebody's: GVM_ROOT may
     /// name any directory.
-    fn contents(&self) -> [PathBuf; 11] {
+    fn contents(&self) -> [PathBuf; 12] {
         let layout = self.layout();
         // The locks last: they keep others out until then.
         [
@@ -24,6 +24,7 @@ impl Store {
             layout.generation(),
             layout.gvm_path(),
             layout.mirror_file(),
+            layout.pins(),
             layout.locks(),
         ]
         .map(|bytes| path(&bytes))

@@ -4,10 +4,12 @@
 mod delete;
 mod durable;
 mod lock;
+mod pins;
 pub mod receipt;
 pub mod share;
 mod shims;
 mod staging;
+pub mod usage;
 
 pub(crate) use durable::WriteBack;
 pub use lock::Lock;
