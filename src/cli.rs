@@ -2,7 +2,8 @@
 
 use crate::commands::{
     completions, current, default, doctor, du, env, exec, hook, import, install, list, list_remote,
-    mirror, outdated, pin, prune, root, setup, teardown, uninstall, upgrade, use_, verify, which,
+    man, mirror, outdated, pin, prune, root, setup, teardown, uninstall, upgrade, use_, verify,
+    which,
 };
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -83,6 +84,7 @@ pub enum Command {
     Doctor(doctor::Args),
     Hook(hook::Args),
     Completions(completions::Args),
+    Man(man::Args),
     #[command(alias = "prefix")]
     Root(root::Args),
     /// What a shim hands over when a version is missing.

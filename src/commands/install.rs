@@ -18,7 +18,7 @@ Examples:
   gvm install 1.26 1.25        the newest 1.26.x and 1.25.x
   gvm install 1.27rc1          a pre-release
   gvm install --locked         in CI: exactly what .go-version.sum names
-  gvm install --from go1.22.4.linux-amd64.tar.gz --sha256 ba79d45…")]
+  gvm install --from go1.22.4.linux-amd64.tar.gz --sha256 ba79d45...")]
 pub struct Args {
     /// 1.22.4, 1.22 (the newest of it), 1.22rc1, latest, stable, oldstable
     #[arg(value_name = "VERSION", value_parser = parse_request, conflicts_with = "from",

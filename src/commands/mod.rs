@@ -12,6 +12,7 @@ pub mod import;
 pub mod install;
 pub mod list;
 pub mod list_remote;
+pub mod man;
 pub mod mirror;
 pub mod outdated;
 pub mod pin;
@@ -102,6 +103,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Env(args) => env::run(&gvm, args),
         Command::Hook(args) => hook::run(&gvm, args),
         Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(&gvm, args),
         Command::Root(args) => root::run(&gvm, args),
         Command::Setup(args) => setup::run(&gvm, args),
         Command::Doctor(args) => return doctor::run(&gvm, args),
