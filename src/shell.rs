@@ -1,7 +1,7 @@
 //! The shells that gvm hooks into, and the scripts of the hooks. What they evaluate on
 //! a change is made in `gvm_hot::shell`, for the shim makes it too.
 
-pub use gvm_hot::shell::{Shell, activate, rival_hint, version_change};
+pub use gvm_hot::shell::{Changes, Shell, activate, rival_hint, version_change};
 
 use crate::layout::Layout;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};

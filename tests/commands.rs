@@ -546,6 +546,42 @@ fn env_tells_scripts_in_json_and_keeps_the_users_goroot() {
 }
 
 #[test]
+fn env_writes_what_other_programs_read_and_nothing_slips_in() {
+    let machine = machine_with(&["1.22.4"]);
+    let goroot = machine.goroot("1.22.4");
+    // As a shell that reads the file has it.
+    let file = machine.work().join(".env");
+    let told =
+        gvm_with(&machine, &[("PATH", "/a'b $x:/usr/bin:/bin")], &["env", "1.22", "--dotenv"]);
+    fs::write(&file, told.succeeded().stdout).unwrap();
+    let shown = run(machine
+        .command("/bin/sh")
+        .args(["-c", ". ./.env && printf '%s\\n' \"$GOROOT\" \"$PATH\""]))
+    .succeeded();
+    let path =
+        format!("{}:{1}/bin:/a'b $x:/usr/bin:/bin", machine.shims().display(), goroot.display());
+    assert_eq!(shown.stdout, format!("{}\n{path}\n", goroot.display()));
+
+    let (path, env) = (machine.work().join("path"), machine.work().join("env"));
+    fs::write(&env, "EARLIER=1\n").unwrap();
+    let files = [("GITHUB_PATH", path.to_str().unwrap()), ("GITHUB_ENV", env.to_str().unwrap())];
+    let with = |path: &'static str| [&files[..], &[("PATH", path)]].concat();
+    gvm_with(&machine, &with("/usr/bin:/bin"), &["env", "1.22", "--github"]).succeeded();
+    // Each line of it goes in front of the one before.
+    let lines = format!("{}/bin\n{}\n", goroot.display(), machine.shims().display());
+    assert_eq!(fs::read_to_string(&path).unwrap(), lines);
+    let text = fs::read_to_string(&env).unwrap();
+    assert!(text.starts_with(&format!("EARLIER=1\nGOROOT={}\n", goroot.display())), "{text}");
+
+    for option in ["--dotenv", "--github"] {
+        let hostile = gvm_with(&machine, &with("/x\nEVIL=1:/bin"), &["env", "1.22", option]);
+        hostile.failed(1).prints("").saying(&["control character"]);
+    }
+    assert_eq!(fs::read_to_string(&env).unwrap(), text);
+    machine.gvm(&["env", "1.22", "--github"]).failed(2).saying(&["GITHUB_PATH is not set"]);
+}
+
+#[test]
 fn exec_runs_a_command_with_a_version_and_ends_as_it_does() {
     let machine = machine_with(&["1.21.9", "1.22.4"]);
     let directory = machine.repository("here", &[(".go-version", "1.21.9\n")]);
