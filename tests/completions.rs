@@ -243,7 +243,7 @@ fn shells_complete_by_their_names() {
 fn families_of_checks_complete_by_their_names() {
     let machine = machine_with(&[]);
     for (shell, offered) in quickly_offered(&machine, &["gvm", "doctor", ""]) {
-        for name in ["go", "variables", "selected", "modules"] {
+        for name in ["go", "variables", "selected", "modules", "system"] {
             assert!(offered.iter().any(|word| word == name), "{shell}: {offered:?}");
         }
     }

@@ -167,7 +167,7 @@ fn families_are_listed_without_a_check() {
     let listed = run(clean.command().args(["doctor", "--list", "--json"])).succeeded();
     let names: Vec<_> =
         listed.json().as_array().unwrap().iter().map(|f| f["name"].clone()).collect();
-    for name in ["go", "variables", "selected", "modules", "managers"] {
+    for name in ["go", "variables", "selected", "system", "modules", "managers"] {
         assert!(names.contains(&name.into()), "{names:?}");
     }
     let shown = run(clean.command().args(["doctor", "--list"])).succeeded();

@@ -15,6 +15,7 @@ mod places;
 mod rc;
 mod report;
 mod selected;
+mod system;
 mod variables;
 mod which_go;
 
@@ -165,6 +166,14 @@ pub const FAMILIES: &[Family] = &[
         by_name: false,
         limit: Duration::from_secs(30),
         check: integrity::check,
+    },
+    Family {
+        name: "system",
+        about: "what the system gives: room for the store and for builds, mounts that let \
+                programs run, the loader that each toolchain asks for, the clock",
+        by_name: false,
+        limit: Duration::from_secs(20),
+        check: system::check,
     },
     Family {
         name: "modules",
