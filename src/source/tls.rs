@@ -33,7 +33,9 @@ pub(super) fn client(builder: ClientBuilder) -> Result<reqwest::Client> {
     };
     let instead =
         env::var_os(CERT_FILE).map(|file| authorities(CERT_FILE, Path::new(&file))).transpose()?;
-    let has_directory = env::var_os(CERT_DIR).is_some_and(|value| !value.is_empty());
+    // Windows and macOS ask their own stores, whatever directory is named.
+    let reads_files = cfg!(all(unix, not(target_vendor = "apple")));
+    let has_directory = reads_files && env::var_os(CERT_DIR).is_some_and(|value| !value.is_empty());
     let builder = match instead {
         Some(instead) if !has_directory => builder.tls_certs_only(instead.into_iter().chain(added)),
         _ => builder.tls_certs_merge(added),

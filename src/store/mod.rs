@@ -120,7 +120,8 @@ impl Store {
     /// # Errors
     /// There is no home directory.
     pub fn by_default() -> Result<Self> {
-        let data = dirs::data_dir().filter(|data| data.is_absolute()).ok_or_else(|| {
+        // Not the roaming one of Windows: a profile that roams would carry it along.
+        let data = dirs::data_local_dir().filter(|data| data.is_absolute()).ok_or_else(|| {
             Error::new(Code::Usage, layout::NoRoot::NoHome.to_string())
                 .hint("to name one: export GVM_ROOT=/path/of/the/store")
         })?;
