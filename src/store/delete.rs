@@ -1,9 +1,9 @@
 //! The end of a store.
 
+use super::usage::usage_of_all;
 use super::{Store, path, staging};
 use crate::error::{Code, Error, Result};
 use crate::ui::{Ui, shown};
-use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,7 @@ impl Store {
     /// # Errors
     /// A directory cannot be read.
     pub fn size(&self) -> Result<u64> {
-        let mut seen = HashSet::new();
-        self.contents().iter().try_fold(0, |sum, entry| Ok(sum + size_of(entry, &mut seen)?))
+        Ok(usage_of_all(self.contents().iter().map(PathBuf::as_path))?.bytes)
     }
 
     /// Whether `gvm mirror use --go` has changed the go command's settings.
@@ -102,27 +101,4 @@ fn remove(entry: &Path) -> Result<()> {
         Ok(found) if found.is_dir() => staging::remove_tree(entry),
         Ok(_) => Ok(fs_err::remove_file(entry)?),
     }
-}
-
-fn size_of(entry: &Path, seen: &mut HashSet<(u64, u64)>) -> Result<u64> {
-    let found = match fs_err::symlink_metadata(entry) {
-        Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error.into()),
-    };
-    if found.is_dir() {
-        let mut sum = 0;
-        for entry in fs_err::read_dir(entry)? {
-            sum += size_of(&entry?.path(), seen)?;
-        }
-        return Ok(sum);
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if found.nlink() > 1 && !seen.insert((found.dev(), found.ino())) {
-            return Ok(0);
-        }
-    }
-    Ok(found.len())
 }

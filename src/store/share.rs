@@ -64,6 +64,7 @@ pub struct Neighbour {
     goroot: PathBuf,
     way: Way,
     /// What a new file of ours is like that nobody may write.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "elsewhere files have no such rights"))]
     ours: Metadata,
 }
 

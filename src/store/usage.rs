@@ -3,6 +3,7 @@
 use super::{Store, Toolchain, path};
 use crate::error::Result;
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -47,9 +48,19 @@ impl Store {
 /// # Errors
 /// A directory cannot be read.
 pub fn usage(at: &Path) -> Result<Usage> {
+    usage_of_all([at])
+}
+
+/// The same of several, as if they were in one directory.
+///
+/// # Errors
+/// A directory cannot be read.
+pub(super) fn usage_of_all<'a>(all: impl IntoIterator<Item = &'a Path>) -> Result<Usage> {
     let mut names = HashMap::new();
     let mut sum = Usage::default();
-    add(at, &mut sum, &mut names)?;
+    for at in all {
+        add(at, &mut sum, &mut names)?;
+    }
     // Files all of whose names are in here go with it.
     for (length, links, found) in names.into_values() {
         sum.bytes += length;
@@ -71,22 +82,25 @@ fn add(at: &Path, sum: &mut Usage, names: &mut Names) -> Result<()> {
         for entry in fs_err::read_dir(at)? {
             add(&entry?.path(), sum, names)?;
         }
-        return Ok(());
+    } else if let Some((file, links)) = with_other_names(&found) {
+        names.entry(file).or_insert((found.len(), links, 0)).2 += 1;
+    } else {
+        sum.bytes += found.len();
+        sum.own += found.len();
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        if found.nlink() > 1 {
-            let key = (found.dev(), found.ino());
-            names.entry(key).or_insert((found.len(), found.nlink(), 0)).2 += 1;
-            return Ok(());
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = names;
-    sum.bytes += found.len();
-    sum.own += found.len();
     Ok(())
+}
+
+/// Which file it is, and how many names it has, if it has several.
+#[cfg(unix)]
+fn with_other_names(found: &Metadata) -> Option<((u64, u64), u64)> {
+    use std::os::unix::fs::MetadataExt;
+    (found.nlink() > 1).then(|| ((found.dev(), found.ino()), found.nlink()))
+}
+
+#[cfg(not(unix))]
+fn with_other_names(_: &Metadata) -> Option<((u64, u64), u64)> {
+    None
 }
 
 impl Toolchain {
