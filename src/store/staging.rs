@@ -16,9 +16,29 @@ pub struct Staging {
     directory: PathBuf,
     /// Tells other processes that this one is not left over.
     lock: Lock,
+    /// Behind the lock, so that it is dropped behind it.
+    _rest: Rest,
+}
+
+/// What cannot go as long as the lock is held: Windows keeps the name of an open file,
+/// and so the directory.
+#[derive(Debug)]
+struct Rest(PathBuf);
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if cfg!(windows) {
+            let _ = fs_err::remove_file(self.0.join("lock"));
+            let _ = fs_err::remove_dir(&self.0);
+        }
+    }
 }
 
 impl Staging {
+    fn of(directory: PathBuf, lock: Lock) -> Self {
+        Self { _rest: Rest(directory.clone()), directory, lock }
+    }
+
     pub(super) fn create(tmp: &Path, locks: &Path, ui: &Ui) -> Result<Self> {
         fs_err::create_dir_all(tmp)?;
         // Between making the directory and locking it, it would look left over.
@@ -27,7 +47,7 @@ impl Staging {
         let directory = tempfile::Builder::new().prefix("stage-").tempdir_in(tmp)?.keep();
         let lock = Lock::try_file(&directory.join("lock"))?;
         let lock = lock.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ResourceBusy))?;
-        Ok(Self { directory, lock })
+        Ok(Self::of(directory, lock))
     }
 
     /// What becomes `toolchains/NAME`.
@@ -97,7 +117,7 @@ impl Drop for Staging {
 /// What killed processes left: deleted when dropped. What cannot be deleted now
 /// is left to the next one. The caller holds the lock of `tmp`.
 pub(super) fn left_over(tmp: &Path) -> impl Iterator<Item = Staging> + use<> {
-    abandoned(tmp).map(|(directory, lock)| Staging { directory, lock })
+    abandoned(tmp).map(|(directory, lock)| Staging::of(directory, lock))
 }
 
 /// Directories that no process works in any more, each with its lock.
