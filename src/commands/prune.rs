@@ -102,7 +102,7 @@ fn unused(gvm: &Gvm, days: u64) -> Result<Vec<(Toolchain, u64)>> {
     let host = Platform::host();
     let exact = kept(gvm, false)?;
     // What pins ask for in part is there once: the newest that fits.
-    let mut requests: Vec<_> = gvm.store.seen_pins().iter().map(|pin| pin.request).collect();
+    let mut requests: Vec<_> = gvm.store.seen_pins()?.iter().map(|pin| pin.request).collect();
     requests.extend(gvm.store.default_pin()?.map(|pin| pin.request));
     requests.extend(gvm.resolve().ok().map(|resolution| resolution.pin.request));
     let mut wanted = Vec::new();

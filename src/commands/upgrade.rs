@@ -102,7 +102,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 /// What is installed and somebody asks for.
 fn in_use(gvm: &Gvm) -> Result<Vec<Version>> {
     let host = Platform::host();
-    let mut requests: Vec<_> = gvm.store.seen_pins().iter().map(|pin| pin.request).collect();
+    let mut requests: Vec<_> = gvm.store.seen_pins()?.iter().map(|pin| pin.request).collect();
     requests.extend(gvm.store.default_pin()?.map(|pin| pin.request));
     let mut versions = Vec::new();
     for request in requests {
@@ -118,7 +118,7 @@ fn in_use(gvm: &Gvm) -> Result<Vec<Version>> {
 
 /// The versions that are named exactly, and so do not go as out of date.
 pub(super) fn kept(gvm: &Gvm, without_pins: bool) -> Result<BTreeSet<Version>> {
-    let pins = if without_pins { Vec::new() } else { gvm.store.seen_pins() };
+    let pins = if without_pins { Vec::new() } else { gvm.store.seen_pins()? };
     let mut kept: BTreeSet<_> = pins.iter().filter_map(|pin| pin.request.exact()).collect();
     kept.extend(gvm.store.default_pin()?.and_then(|pin| pin.request.exact()));
     kept.extend(gvm.active()?);

@@ -124,10 +124,11 @@ impl Unpacked {
         if found != version {
             return Err(refused(format!("it is Go {found} and should be {version}")));
         }
+        // Opened as it is: whatever lies there was just written by ourselves.
         let found = ["go", "go.exe"].into_iter().find_map(|name| {
-            match executable::open(&goroot.join("bin").join(name)) {
-                Err(Unreadable::Io(error)) if is_absent(&error) => None,
-                found => Some(found),
+            match fs_err::File::open(goroot.join("bin").join(name)) {
+                Err(error) if is_absent(&error) => None,
+                opened => Some(opened.map_err(Unreadable::from).and_then(executable::read)),
             }
         });
         match found.ok_or_else(|| refused("it has no bin/go".into()))? {
