@@ -153,6 +153,18 @@ fn versions_that_have_not_run_for_long_go_unless_somebody_asks_for_them() {
     assert_eq!(installed(&machine).len(), 3);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_go_mod_here_is_met_by_is_in_use_without_a_pin() {
+    let (machine, _server) = machine(&["1.26.11", "1.25.14"]);
+    machine.repository("", &[("go.mod", "module m\n\ngo 1.25\n")]);
+    for version in ["1.26.11", "1.25.14"] {
+        ran_days_ago(&machine, version, 100);
+    }
+    machine.gvm(&["prune", "--unused", "90", "--yes"]).succeeded();
+    assert_eq!(installed(&machine), ["1.26.11"]);
+}
+
 /// The kernel writes the time down, and gvm's own reads do not.
 #[cfg(target_os = "linux")]
 #[test]

@@ -85,11 +85,11 @@ impl Catalog {
         self.releases.is_empty()
     }
 
-    /// The newest major release of Go (its minor number, as in 1.27): it and the
-    /// one before are supported (go.dev/doc/devel/release#policy).
-    #[must_use]
-    pub fn newest_minor(&self) -> Option<u32> {
+    /// Tells of a version whether it gets fixes: a major (its minor number, as in 1.27)
+    /// does until there are two newer ones (go.dev/doc/devel/release#policy).
+    pub fn supported(&self) -> impl Fn(&Version) -> bool + use<> {
         let releases = self.releases.keys().filter(|version| version.is_release());
-        releases.max().map(Version::minor)
+        let newest = releases.max().map_or(0, Version::minor);
+        move |version| version.minor() + 1 >= newest
     }
 }

@@ -19,8 +19,8 @@ use unicode_width::UnicodeWidthStr;
 #[command(after_help = "\
 Each family of checks looks at one thing; gvm doctor --list tells which. Without a
 name, all of them run but those that work for long (build, cross), and only what is
-worth knowing is shown; with names, or with --verbose, all that was looked at. Nothing is changed without --fix, and with it
-only what is marked so.
+worth knowing is shown; with names, or with --verbose, all that was looked at. Nothing
+is changed without --fix, and with it only what is marked so.
 
 Examples:
   gvm doctor
@@ -160,9 +160,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<ExitCode> {
     }
     let is_named = |family: &Family| args.names.iter().any(|name| name.is(family));
     let targets: Vec<_> = args.names.iter().filter_map(Name::target).cloned().collect();
-    if !targets.is_empty()
-        && !FAMILIES.iter().any(|family| family.name == CROSS && is_named(family))
-    {
+    let is_cross = |name: &Name| matches!(name, Name::Family(CROSS));
+    if !targets.is_empty() && !args.names.iter().any(is_cross) {
         let message = format!("GOOS/GOARCH is for the family {CROSS}, which is not named");
         return Err(Error::new(Code::Usage, message)
             .hint(format!("to build for it: gvm doctor {CROSS} GOOS/GOARCH")));

@@ -36,11 +36,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     };
     let mut rows = Vec::new();
     for toolchain in gvm.store.toolchains()? {
-        let name = match toolchain.platform.is_host() {
-            true => format!("Go {}", toolchain.version),
-            false => format!("Go {}, {}", toolchain.version, toolchain.platform),
-        };
-        rows.push(row(name, &toolchain.directory, gvm.store.usage_of(&toolchain)?));
+        let name = format!("Go {}", toolchain.label());
+        rows.push(row(name, &toolchain.directory, toolchain.usage()?));
     }
     for (what, path, usage) in gvm.store.other_usage()? {
         rows.push(row(what.into(), &path, usage));

@@ -52,10 +52,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let platform = Platform::host();
     let sources = gvm.sources()?;
     let catalog = sources.catalog()?.catalog;
-    let installed: BTreeSet<Version> = gvm.installed_here()?.into_iter().collect();
-    let newest_minor = catalog.newest_minor().unwrap_or(0);
-    // A major is supported until there are two newer ones.
-    let supported = |version: &Version| version.minor() + 1 >= newest_minor;
+    let installed: BTreeSet<Version> = gvm.store.versions_here()?.into_iter().collect();
+    let supported = catalog.supported();
     let newest: BTreeSet<Version> = [Request::Stable, Request::OldStable]
         .into_iter()
         .filter_map(|request| catalog.choose(request, &platform))

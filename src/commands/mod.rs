@@ -152,11 +152,14 @@ impl Gvm {
         })
     }
 
-    /// The versions that are installed for this machine, newest first.
-    fn installed_here(&self) -> Result<Vec<Version>> {
-        let all = self.store.toolchains()?.into_iter();
-        let here = all.filter(|toolchain| toolchain.platform.is_host());
-        Ok(here.map(|toolchain| toolchain.version).collect())
+    /// Removes a toolchain, once no other process works on it, if it is still there.
+    fn remove(&self, toolchain: &Toolchain) -> Result<()> {
+        let Toolchain { version, platform, .. } = toolchain;
+        let _lock = self.store.lock(*version, platform, "removing", &self.ui)?;
+        match self.store.find(*version, platform) {
+            Some(_) => self.store.remove(toolchain, &self.ui),
+            None => Ok(()),
+        }
     }
 
     /// Remembers the file of a pin, so that what it names is not taken for out of date.

@@ -33,9 +33,9 @@ struct Row {
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let host = Platform::host();
-    let installed = gvm.installed_here()?;
+    let installed = gvm.store.versions_here()?;
     let catalog = gvm.sources()?.catalog()?.catalog;
-    let newest_minor = catalog.newest_minor().unwrap_or(0);
+    let supported = catalog.supported();
     let default = match gvm.store.default_pin()? {
         Some(pin) => gvm.store.choose(pin.request, &host)?.map(|toolchain| toolchain.version),
         None => None,
@@ -46,7 +46,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             version: version.to_string(),
             newest: newest.map(|newest| newest.to_string()),
             is_outdated: newest.is_some_and(|newest| newest > *version),
-            is_supported: version.minor() + 1 >= newest_minor,
+            is_supported: supported(version),
             is_default: default == Some(*version),
         }
     };

@@ -1,7 +1,6 @@
-use super::upgrade::kept;
+use super::upgrade::in_use;
 use super::{Gvm, confirm, print};
 use crate::error::{Code, Error, Result};
-use crate::platform::Platform;
 use crate::store::Toolchain;
 use crate::store::usage::usage;
 use crate::ui::{self, counted, shown};
@@ -51,11 +50,8 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     };
     if let Some(days) = args.unused {
         for (toolchain, age) in unused(gvm, u64::from(days))? {
-            let own = gvm.store.usage_of(&toolchain)?.own;
-            let name = match toolchain.platform.is_host() {
-                true => format!("Go {}", toolchain.version),
-                false => format!("Go {}, {}", toolchain.version, toolchain.platform),
-            };
+            let own = toolchain.usage()?.own;
+            let name = format!("Go {}", toolchain.label());
             let why = format!("has not run for {}", counted(age as usize, "day"));
             add(Waste::Version(toolchain), name, own, why);
         }
@@ -81,13 +77,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     confirm(&format!("remove that, {total}?"), args.yes, "nothing was removed")?;
     for (what, _) in &waste {
         match what {
-            Waste::Version(toolchain) => {
-                let (version, platform) = (toolchain.version, &toolchain.platform);
-                let _lock = gvm.store.lock(version, platform, "removing", &gvm.ui)?;
-                if gvm.store.find(version, platform).is_some() {
-                    gvm.store.remove(toolchain, &gvm.ui)?;
-                }
-            }
+            Waste::Version(toolchain) => gvm.remove(toolchain)?,
             Waste::Staging => gvm.store.recover(&gvm.ui)?,
             Waste::Download(file) => fs_err::remove_file(file)?,
         }
@@ -99,20 +89,13 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
 /// Toolchains that have not run for so many days and that nobody asks for, each with
 /// how many it is.
 fn unused(gvm: &Gvm, days: u64) -> Result<Vec<(Toolchain, u64)>> {
-    let host = Platform::host();
-    let exact = kept(gvm, false)?;
     // What pins ask for in part is there once: the newest that fits.
-    let mut requests: Vec<_> = gvm.store.seen_pins()?.iter().map(|pin| pin.request).collect();
-    requests.extend(gvm.store.default_pin()?.map(|pin| pin.request));
-    requests.extend(gvm.resolve().ok().map(|resolution| resolution.pin.request));
-    let mut wanted = Vec::new();
-    for request in requests {
-        wanted.extend(gvm.store.choose(request, &host)?.map(|toolchain| toolchain.version));
-    }
+    let mut wanted = in_use(gvm, &gvm.store.seen_pins()?)?;
+    wanted.extend(gvm.active()?);
     let mut unused = Vec::new();
     for toolchain in gvm.store.toolchains()? {
         let version = toolchain.version;
-        if toolchain.platform.is_host() && (exact.contains(&version) || wanted.contains(&version)) {
+        if toolchain.platform.is_host() && wanted.contains(&version) {
             continue;
         }
         let last = toolchain.last_run().map_err(|why| {

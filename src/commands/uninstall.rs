@@ -29,10 +29,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let toolchains = args.versions.iter().map(|&request| the_one(gvm, request, &platform));
     let toolchains = toolchains.collect::<Result<Vec<_>>>()?;
     for toolchain in toolchains {
-        let _lock = gvm.store.lock(toolchain.version, &platform, "removing", &gvm.ui)?;
-        if gvm.store.find(toolchain.version, &platform).is_some() {
-            gvm.store.remove(&toolchain, &gvm.ui)?;
-        }
+        gvm.remove(&toolchain)?;
         gvm.ui.say(format_args!("removed Go {}", toolchain.version));
     }
     if let Ok(Some(pin)) = gvm.store.default_pin()

@@ -2,7 +2,7 @@ use super::Gvm;
 use super::install::install_one;
 use crate::error::{Code, Error, Result};
 use crate::install::{IfPresent, Terms};
-use crate::pin::Origin;
+use crate::pin::{Origin, Pin};
 use crate::platform::Platform;
 use crate::resolve::Outcome;
 use crate::ui;
@@ -36,11 +36,12 @@ pub struct Args {
 
 pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     let host = Platform::host();
-    let installed = gvm.installed_here()?;
+    let pins = gvm.store.seen_pins()?;
+    let installed = gvm.store.versions_here()?;
     let minor = |version: &Version| (version.major(), version.minor());
     let lines: BTreeSet<_> = match args.all {
         true => installed.iter().map(minor).collect(),
-        false => in_use(gvm)?.iter().map(minor).collect(),
+        false => in_use(gvm, &pins)?.iter().map(minor).collect(),
     };
     if lines.is_empty() {
         return Err(Error::new(Code::Usage, "nothing that is installed is in use")
@@ -48,7 +49,7 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     }
     let sources = gvm.sources()?;
     let catalog = sources.catalog()?.catalog;
-    let kept = kept(gvm, args.prune)?;
+    let kept = kept(gvm, if args.prune { None } else { Some(&pins) })?;
     let lock = gvm.lock_in_force()?;
     let terms =
         Terms { platform: &host, if_present: IfPresent::Keep, lock: lock.as_ref(), locked: false };
@@ -62,20 +63,18 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
             continue;
         }
         done += 1;
-        let names: Vec<_> = older.iter().map(ToString::to_string).collect();
         if args.dry_run {
-            let (stay, go): (Vec<Version>, Vec<_>) =
+            let (stay, go): (Vec<_>, Vec<_>) =
                 older.into_iter().partition(|version| kept.contains(version));
-            let of = |versions: &[Version]| {
-                versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            let told = |versions: &[Version], what: &str| match versions {
+                [] => String::new(),
+                versions => format!("; {} would {what}", list(versions)),
             };
-            let go = if go.is_empty() { String::new() } else { format!("; {} would go", of(&go)) };
-            let stay =
-                if stay.is_empty() { String::new() } else { format!("; {} would stay", of(&stay)) };
+            let (go, stay) = (told(&go, "go"), told(&stay, "stay"));
             gvm.ui.say(format_args!("Go {newest} would be installed{go}{stay}"));
             continue;
         }
-        gvm.ui.say(format_args!("upgrading Go {} to {newest}", names.join(", ")));
+        gvm.ui.say(format_args!("upgrading Go {} to {newest}", list(&older)));
         let made = install_one(gvm, &sources, Request::Exact(newest), false, terms)?;
         if !made.was_present {
             gvm.ui.say(crate::install::summary(&made.toolchain));
@@ -85,10 +84,9 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
                 gvm.ui.say(format_args!("Go {version} stays: it is named exactly"));
                 continue;
             }
-            let _lock = gvm.store.lock(version, &host, "removing", &gvm.ui)?;
             if let Some(toolchain) = gvm.store.find(version, &host) {
-                let own = gvm.store.usage_of(&toolchain)?.own;
-                gvm.store.remove(&toolchain, &gvm.ui)?;
+                let own = toolchain.usage()?.own;
+                gvm.remove(&toolchain)?;
                 gvm.ui.say(format_args!("removed Go {version}, {}", ui::bytes(own)));
             }
         }
@@ -99,14 +97,17 @@ pub fn run(gvm: &Gvm, args: Args) -> Result<()> {
     Ok(())
 }
 
+fn list(versions: &[Version]) -> String {
+    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// What is installed and somebody asks for.
-fn in_use(gvm: &Gvm) -> Result<Vec<Version>> {
+pub(super) fn in_use(gvm: &Gvm, pins: &[Pin]) -> Result<Vec<Version>> {
     let host = Platform::host();
-    let mut requests: Vec<_> = gvm.store.seen_pins()?.iter().map(|pin| pin.request).collect();
-    requests.extend(gvm.store.default_pin()?.map(|pin| pin.request));
+    let default = gvm.store.default_pin()?;
     let mut versions = Vec::new();
-    for request in requests {
-        versions.extend(gvm.store.choose(request, &host)?.map(|toolchain| toolchain.version));
+    for pin in pins.iter().chain(&default) {
+        versions.extend(gvm.store.choose(pin.request, &host)?.map(|toolchain| toolchain.version));
     }
     if let Ok(resolution) = gvm.resolve()
         && let Outcome::Toolchain { version, .. } = resolution.outcome
@@ -116,14 +117,15 @@ fn in_use(gvm: &Gvm) -> Result<Vec<Version>> {
     Ok(versions)
 }
 
-/// The versions that are named exactly, and so do not go as out of date.
-pub(super) fn kept(gvm: &Gvm, without_pins: bool) -> Result<BTreeSet<Version>> {
-    let pins = if without_pins { Vec::new() } else { gvm.store.seen_pins()? };
-    let mut kept: BTreeSet<_> = pins.iter().filter_map(|pin| pin.request.exact()).collect();
-    kept.extend(gvm.store.default_pin()?.and_then(|pin| pin.request.exact()));
+/// The versions that are named exactly, and so do not go as out of date; by nobody's
+/// pins, where there are none given.
+fn kept(gvm: &Gvm, pins: Option<&[Pin]>) -> Result<BTreeSet<Version>> {
+    let default = gvm.store.default_pin()?;
+    let named = pins.unwrap_or_default().iter().chain(&default);
+    let mut kept: BTreeSet<_> = named.filter_map(|pin| pin.request.exact()).collect();
     kept.extend(gvm.active()?);
     if let Ok(resolution) = gvm.resolve()
-        && (!without_pins || matches!(resolution.pin.origin, Origin::Variable(_)))
+        && (pins.is_some() || matches!(resolution.pin.origin, Origin::Variable(_)))
     {
         kept.extend(resolution.pin.request.exact());
     }

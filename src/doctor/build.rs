@@ -2,6 +2,8 @@
 
 use super::{Context, Finding};
 use crate::executable;
+use crate::host::os;
+use crate::layout;
 use crate::path::display;
 use crate::platform::Platform;
 use crate::process::{self, Answer};
@@ -210,7 +212,8 @@ impl<'a> Module<'a> {
     /// Builds it with the settings of this environment, but for what belongs to the
     /// directory that gvm stands in, and for GOTOOLCHAIN: nothing is fetched.
     fn build(&self, variables: &[(&str, &str)]) -> Result<(), String> {
-        let mut command = Command::new(self.goroot.join("bin").join("go"));
+        let go = layout::tool(self.goroot.as_os_str().as_encoded_bytes(), "go");
+        let mut command = Command::new(os(&go));
         command
             .args(["build", "-o"])
             .arg(self.program())
@@ -221,7 +224,7 @@ impl<'a> Module<'a> {
         match process::ask(&mut command, BUILD) {
             Ok(answer) if answer.success => Ok(()),
             Ok(answer) => Err(answer.complaint()),
-            Err(why) => Err(format!("{} {why}", shown(&self.goroot.join("bin/go")))),
+            Err(why) => Err(format!("{} {why}", display(&go))),
         }
     }
 

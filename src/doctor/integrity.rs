@@ -31,10 +31,7 @@ pub(super) fn check(context: &Context) -> Vec<Finding> {
 fn of_toolchain(toolchain: &Toolchain) -> Vec<Finding> {
     let Toolchain { version, platform, goroot, .. } = toolchain;
     let option = install::arch_option(platform);
-    let name = match platform.is_host() {
-        true => version.to_string(),
-        false => format!("{version}, {platform}"),
-    };
+    let name = toolchain.label();
     let verify = format!("gvm verify {version}{option}");
     let repair = format!("{verify} --repair");
     let mut findings = Vec::new();

@@ -3,11 +3,9 @@
 use super::{Context, Finding, Severity, rc, which_go};
 use crate::managers::mentions::{self, Does, Mention};
 use crate::managers::{self, Found, Manager, Places};
-use crate::platform::Platform;
 use crate::setup::shells;
 use crate::ui::{counted, shown};
 use crate::version::Version;
-use std::collections::HashSet;
 
 pub(super) fn check(context: &Context) -> Vec<Finding> {
     let Some(places) = Places::here(&context.store) else {
@@ -15,7 +13,7 @@ pub(super) fn check(context: &Context) -> Vec<Finding> {
     };
     // All at once: who is asked first names a tree that two of them would.
     let found = managers::find(&places, &Manager::ALL, &context.store);
-    let ours = ours(context);
+    let ours = context.store.versions_here().unwrap_or_default();
     let mut findings = Vec::new();
     for manager in Manager::ALL {
         let of: Vec<_> = found.iter().filter(|found| found.manager == Some(manager)).collect();
@@ -31,15 +29,8 @@ pub(super) fn check(context: &Context) -> Vec<Finding> {
     findings
 }
 
-/// The versions that gvm has for this platform.
-fn ours(context: &Context) -> HashSet<Version> {
-    let all = context.store.toolchains().unwrap_or_default().into_iter();
-    let here = all.filter(|toolchain| toolchain.platform == Platform::host());
-    here.map(|toolchain| toolchain.version).collect()
-}
-
 /// What a manager keeps.
-fn kept(manager: Manager, found: &[&Found], ours: &HashSet<Version>) -> Finding {
+fn kept(manager: Manager, found: &[&Found], ours: &[Version]) -> Finding {
     let goroot = &found[0].goroot;
     let directory = shown(goroot.parent().unwrap_or(goroot));
     let version = |found: &&Found| Version::parse_toolchain(&which_go::version_in(&found.goroot)?);

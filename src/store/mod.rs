@@ -50,6 +50,15 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
+    /// Its version, with the platform where that is not this machine's.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.platform.is_host() {
+            true => self.version.to_string(),
+            false => format!("{}, {}", self.version, self.platform),
+        }
+    }
+
     /// What is known of its making; `None` when there is no receipt.
     ///
     /// # Errors
@@ -434,9 +443,12 @@ impl Store {
         shims::faults(&self.shims(), &self.versions_here()?)
     }
 
-    /// The versions that have a shim of their own. A directory that cannot be read is
-    /// not one without toolchains.
-    fn versions_here(&self) -> Result<Vec<Version>> {
+    /// The versions that are installed for this machine, newest first: those that have a
+    /// shim of their own. A directory that cannot be read is not one without toolchains.
+    ///
+    /// # Errors
+    /// As [`Store::toolchains`].
+    pub fn versions_here(&self) -> Result<Vec<Version>> {
         let here = self.toolchains()?.into_iter().filter(|toolchain| toolchain.platform.is_host());
         Ok(here.map(|toolchain| toolchain.version).collect())
     }

@@ -18,14 +18,6 @@ pub struct Usage {
 }
 
 impl Store {
-    /// What a toolchain takes.
-    ///
-    /// # Errors
-    /// A directory cannot be read.
-    pub fn usage_of(&self, toolchain: &Toolchain) -> Result<Usage> {
-        usage(&toolchain.directory)
-    }
-
     /// The parts of the store besides the toolchains, by what they are for.
     ///
     /// # Errors
@@ -104,6 +96,14 @@ fn with_other_names(_: &Metadata) -> Option<((u64, u64), u64)> {
 }
 
 impl Toolchain {
+    /// What it takes.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn usage(&self) -> Result<Usage> {
+        usage(&self.directory)
+    }
+
     /// When its go last ran, to a day. The kernel writes it down by itself, in the time of
     /// access of the executable: at each start, or with relatime (what most systems have)
     /// once a day. A shim that wrote it down would pay for it at each go; and a GOROOT
